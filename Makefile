@@ -1,0 +1,115 @@
+# Everything that is run on libidem. `make` alone lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+LOG ?=
+ARGS ?=
+MODEL_PREEMPTIONS ?= 2
+FUZZ_SECONDS ?= 60
+
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+
+ABSORB = cargo run --release -p idem --example absorb --
+
+# Each way of building has its own target directory, so that none of them rebuilds another's work.
+# The stable compiler has the sanitizers; RUSTC_BOOTSTRAP lets it take the unstable flag for them.
+LOOM = RUSTFLAGS="--cfg idem_loom -C debug-assertions" cargo
+ASAN = RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address --cfg idem_asan" cargo
+FUZZ = RUSTC_BOOTSTRAP=1 RUSTFLAGS="--cfg idem_asan" cargo fuzz
+
+##@ Daily
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@printf '\n%s\n%s\n' 'Variables: LOG=file (run, exact), ARGS="..." (run, bench),' \
+		'MODEL_PREEMPTIONS=$(MODEL_PREEMPTIONS) (model), FUZZ_SECONDS=$(FUZZ_SECONDS) (fuzz)'
+
+.PHONY: setup
+setup: ## Fetch and install what is missing; Rust, gcc, g++ and make must be there
+	@for tool in cargo gcc g++; do \
+		command -v $$tool >/dev/null || { echo "setup: $$tool is missing" >&2; exit 1; }; \
+	done
+	cargo fetch --target $(HOST)
+
+.PHONY: run
+run: ## Replay a log (LOG=file, or a synthetic one) and see its duplicates absorbed
+	$(ABSORB) $(if $(LOG),--log '$(LOG)') $(ARGS)
+
+.PHONY: exact
+exact: ## Compare the first/repeated counts (LOG=file, or the sample) with an independent script
+	tools/exact.sh $(if $(LOG),'$(LOG)')
+
+.PHONY: test
+test: setup test-engine test-absorb test-benches model ## All that must pass before a commit
+
+.PHONY: check
+check: setup ## Format, lints, documentation, dependencies, the rules of the house
+	@cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+	@cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
+	cargo fmt --all --check
+	if [[ -f fuzz/Cargo.toml ]]; then cargo fmt --manifest-path fuzz/Cargo.toml --check; fi
+	cargo clippy --workspace --all-targets -- -D warnings
+	$(LOOM) clippy -p idem --test model --target-dir target/loom -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc -p idem --no-deps
+	if cargo deny --version >/dev/null 2>&1; then cargo deny check; fi
+	for script in .ci/run tools/*.sh; do bash -n "$$script"; done
+	tools/tidy.sh
+
+##@ Proofs
+
+.PHONY: model
+model: ## Run the loom models (MODEL_PREEMPTIONS: how often a thread may be interrupted)
+	LOOM_MAX_PREEMPTIONS=$(MODEL_PREEMPTIONS) \
+		$(LOOM) test -p idem --release --test model --target-dir target/loom
+
+.PHONY: asan
+asan: ## Run the tests under AddressSanitizer and LeakSanitizer
+	$(ASAN) test -p idem --lib --tests --target $(HOST) --target-dir target/asan
+
+.PHONY: fuzz
+fuzz: ## Fuzz each target for FUZZ_SECONDS; installs cargo-fuzz if it is missing
+	cargo fuzz --version >/dev/null 2>&1 || cargo install --locked --version 0.13.2 cargo-fuzz
+	targets=$$(cargo fuzz list); for target in $$targets; do \
+		$(FUZZ) run "$$target" -- -max_total_time=$(FUZZ_SECONDS); \
+	done
+
+.PHONY: mutants
+mutants: ## Weaken each ordering and check in turn, and see the tests notice
+	tools/mutants.sh
+
+.PHONY: stress
+stress: ## Run the long random tests that `make test` leaves out
+	cargo test -p idem --release --lib --tests -- --ignored
+
+.PHONY: test-full
+test-full: test asan stress ## `make test` and every long run; takes hours
+	$(MAKE) model MODEL_PREEMPTIONS=3
+	$(MAKE) fuzz FUZZ_SECONDS=1800
+	$(MAKE) mutants
+
+##@ Figures
+
+.PHONY: bench
+bench: ## Measure the engine against its peers (benches/RESULTS.md says how to read it)
+	cargo run --release -p idem-benches -- $(ARGS)
+
+# The parts of `make test`.
+
+.PHONY: test-engine test-absorb test-benches
+test-engine:
+	cargo test -p idem
+
+test-absorb:
+	$(ABSORB) --seconds 2
+	@echo "Bypassing the engine: the next run must find double executions and fail."
+	status=0; $(ABSORB) --seconds 2 --sabotage || status=$$?; test $$status -eq 1
+	if command -v python3 >/dev/null; then tools/exact.sh; else echo "exact: left out, no python3"; fi
+
+test-benches:
+	cargo test -p idem-benches --release --all-targets

@@ -1,0 +1,319 @@
+//! Every option of an engine: its unit, default, bounds and check, in one place.
+
+use core::fmt;
+use core::time::Duration;
+
+use crate::clock::{Clock, millis_up};
+use crate::engine::Engine;
+use crate::geometry::Geometry;
+use crate::key::Secret;
+use crate::outcome::{OnEnd, OnError};
+use crate::protocol::{Core, Rules, Terms};
+use crate::record::response::granules_for;
+
+/// The longest lease, retention or wait: ten years.
+pub(crate) const DURATION_MAX: Duration = Duration::from_secs(3650 * 86_400);
+
+/// Whole milliseconds, rounded up; `None` beyond [`DURATION_MAX`].
+pub(crate) fn duration_millis(time: Duration) -> Option<u64> {
+    (time <= DURATION_MAX).then(|| millis_up(time))
+}
+
+/// How keys and fingerprints are hashed (K5).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub enum KeyHash {
+    /// SipHash-2-4 with 128 bits: safe for keys that others choose.
+    #[default]
+    SipHash24,
+    /// XXH3-128: faster, but whoever chooses the keys can make two that collide. Only for keys
+    /// that nobody outside has a say in.
+    Xxh3,
+}
+
+/// What is wrong with a configuration. The message names the option and its bound.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// This option must not be zero.
+    Zero(&'static str),
+    /// This option is beyond its greatest value.
+    TooLarge(&'static str, u64),
+    /// This option is below its least value.
+    TooSmall(&'static str, u64),
+    /// The system has no address space for limits of this size.
+    NoMemory,
+    /// The system gave no random bytes for the secret.
+    NoRandom,
+    /// The system gave no thread for the helper.
+    NoThread,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConfigError::Zero(option) => write!(f, "{option} must not be zero"),
+            ConfigError::TooLarge(option, most) => write!(f, "{option} is at most {most}"),
+            ConfigError::TooSmall(option, least) => write!(f, "{option} is at least {least}"),
+            ConfigError::NoMemory => f.write_str("no address space for limits of this size"),
+            ConfigError::NoRandom => f.write_str("no random bytes for the secret"),
+            ConfigError::NoThread => f.write_str("the helper thread could not be started"),
+        }
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
+/// Sets an engine up. See the methods for units and defaults.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Builder {
+    records: usize,
+    bytes: u64,
+    max_response: usize,
+    waiters: usize,
+    waiters_per_key: usize,
+    lease: Duration,
+    retention: Duration,
+    cancelled_retention: Duration,
+    halted_retention: Duration,
+    accept_timeout: Duration,
+    max_run: Duration,
+    on_abandon: OnEnd,
+    on_expiry: OnEnd,
+    on_error: OnError,
+    key_hash: KeyHash,
+    secret: Option<[u8; 16]>,
+    clock: Option<Clock>,
+    helper_thread: Option<bool>,
+    /// Tests make the structures tiny.
+    #[cfg(test)]
+    shape: Option<fn(Geometry) -> Geometry>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            records: 1_000_000,
+            bytes: 256 << 20,
+            max_response: 1 << 20,
+            waiters: 65_536,
+            waiters_per_key: 4096,
+            lease: Duration::from_secs(30),
+            retention: Duration::from_secs(86_400),
+            cancelled_retention: Duration::ZERO,
+            halted_retention: Duration::from_secs(86_400),
+            accept_timeout: Duration::from_secs(1),
+            max_run: Duration::from_secs(900),
+            on_abandon: OnEnd::HandOver,
+            on_expiry: OnEnd::HandOver,
+            on_error: OnError::Share,
+            key_hash: KeyHash::SipHash24,
+            secret: None,
+            clock: None,
+            helper_thread: None,
+            #[cfg(test)]
+            shape: None,
+        }
+    }
+}
+
+impl Builder {
+    /// Keys that may have a record, in flight or finished. Default 1 000 000; at most 268 million.
+    pub fn records(mut self, count: usize) -> Self {
+        self.records = count;
+        self
+    }
+
+    /// Bytes of stored responses, in units of 64: each response is rounded up and has 64 bytes
+    /// besides; each record in flight reserves 64. Responses still held by a
+    /// [`Replay`](crate::Replay) count. Default 256 MiB; at least 4 KiB, at most about 200 GiB.
+    pub fn bytes(mut self, bytes: u64) -> Self {
+        self.bytes = bytes;
+        self
+    }
+
+    /// Bytes of one response; of a longer one only a tombstone is kept. Default 1 MiB; at most
+    /// [`bytes`](Self::bytes) and 1 GiB.
+    pub fn max_response(mut self, bytes: usize) -> Self {
+        self.max_response = bytes;
+        self
+    }
+
+    /// Waiters in all. Default 65 536; at most 1 048 574.
+    pub fn waiters(mut self, count: usize) -> Self {
+        self.waiters = count;
+        self
+    }
+
+    /// Waiters of one key. Default 4096.
+    pub fn waiters_per_key(mut self, count: usize) -> Self {
+        self.waiters_per_key = count;
+        self
+    }
+
+    /// How long an owner may take, unless its claim says otherwise. Default 30 s; not zero.
+    pub fn lease(mut self, time: Duration) -> Self {
+        self.lease = time;
+        self
+    }
+
+    /// How long responses are kept, unless said otherwise. Default 24 h; zero: only delivered.
+    pub fn retention(mut self, time: Duration) -> Self {
+        self.retention = time;
+        self
+    }
+
+    /// How long a cancellation is kept. Default zero; if not, cancels and expiries fail all waiters
+    /// and claims get [`Outcome::Cancelled`](crate::Outcome::Cancelled) until it is over (T3).
+    pub fn cancelled_retention(mut self, time: Duration) -> Self {
+        self.cancelled_retention = time;
+        self
+    }
+
+    /// How long a halted record refuses to run again. Default 24 h; not zero (T4).
+    pub fn halted_retention(mut self, time: Duration) -> Self {
+        self.halted_retention = time;
+        self
+    }
+
+    /// How long a waiter that is handed the lease may take to pick it up before the next one is
+    /// offered it (L5). Default 1 s; not zero.
+    pub fn accept_timeout(mut self, time: Duration) -> Self {
+        self.accept_timeout = time;
+        self
+    }
+
+    /// How long [`Engine::run`] keeps its lease alive. Default 15 min; not zero.
+    pub fn max_run(mut self, time: Duration) -> Self {
+        self.max_run = time;
+        self
+    }
+
+    /// What happens when a lease is dropped or unwound. Default [`OnEnd::HandOver`].
+    pub fn on_abandon(mut self, policy: OnEnd) -> Self {
+        self.on_abandon = policy;
+        self
+    }
+
+    /// What happens when a lease runs out. Default [`OnEnd::HandOver`].
+    pub fn on_expiry(mut self, policy: OnEnd) -> Self {
+        self.on_expiry = policy;
+        self
+    }
+
+    /// What [`Engine::run`] does with an error. Default [`OnError::Share`].
+    pub fn on_error(mut self, policy: OnError) -> Self {
+        self.on_error = policy;
+        self
+    }
+
+    /// How keys and fingerprints are hashed. Default [`KeyHash::SipHash24`].
+    pub fn key_hash(mut self, hash: KeyHash) -> Self {
+        self.key_hash = hash;
+        self
+    }
+
+    /// The secret that keys all hashes. Default: random for each engine.
+    pub fn secret(mut self, secret: [u8; 16]) -> Self {
+        self.secret = Some(secret);
+        self
+    }
+
+    /// Where time comes from. Default [`Clock::monotonic`].
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Whether a thread of the engine's own removes what has expired. Default yes, with a manual
+    /// clock no; without it, call [`Engine::tick`] now and then.
+    pub fn helper_thread(mut self, helper_thread: bool) -> Self {
+        self.helper_thread = Some(helper_thread);
+        self
+    }
+
+    #[cfg(test)]
+    pub(crate) fn shape(mut self, shape: fn(Geometry) -> Geometry) -> Self {
+        self.shape = Some(shape);
+        self
+    }
+
+    /// Checks the options and builds the engine.
+    ///
+    /// # Errors
+    /// The first option that is out of bounds, or what the system would not give.
+    pub fn build(self) -> Result<Engine, ConfigError> {
+        self.check_limits()?;
+        let waiters_per_key = u32::try_from(self.waiters_per_key).unwrap_or(u32::MAX);
+        let rules = Rules {
+            max_response: self.max_response,
+            waiters_per_key,
+            cancelled_retention: millis("cancelled_retention", self.cancelled_retention)?,
+            halted_retention: some_millis("halted_retention", self.halted_retention)?,
+            accept_timeout: some_millis("accept_timeout", self.accept_timeout)?,
+        };
+        let terms = Terms {
+            lease: some_millis("lease", self.lease)?,
+            retention: millis("retention", self.retention)?,
+            on_abandon: self.on_abandon,
+            on_expiry: self.on_expiry,
+        };
+        let max_run = some_millis("max_run", self.max_run)?;
+        if let OnError::Keep(time) = self.on_error {
+            some_millis("on_error", time)?;
+        }
+        let geometry =
+            Geometry::for_limits(self.records, self.bytes, self.waiters, self.max_response);
+        #[cfg(test)]
+        let geometry = self.shape.map_or(geometry, |shape| shape(geometry));
+        let secret = match self.secret {
+            Some(secret) => secret,
+            None => random()?,
+        };
+        let secret = Secret::new(secret, self.key_hash);
+        let clock = self.clock.unwrap_or_else(Clock::monotonic);
+        let helper_thread = self.helper_thread.unwrap_or(clock.manual_clock().is_none());
+        let core = Core::new(geometry, rules, clock, secret.placement_seed())
+            .ok_or(ConfigError::NoMemory)?;
+        let engine = u64::from_ne_bytes(random()?);
+        Engine::start(core, engine, secret, terms, (max_run, self.on_error), helper_thread)
+    }
+
+    fn check_limits(&self) -> Result<(), ConfigError> {
+        within("records", self.records as u64, 1, Geometry::RECORDS_MAX as u64)?;
+        within("bytes", self.bytes, 4096, Geometry::BYTES_MAX)?;
+        within("max_response", self.max_response as u64, 0, self.bytes.min(1 << 30))?;
+        if granules_for(self.max_response) * 64 > self.bytes {
+            return Err(ConfigError::TooLarge("max_response with its 64 bytes", self.bytes));
+        }
+        within("waiters", self.waiters as u64, 0, Geometry::WAITERS_MAX as u64)?;
+        within("waiters_per_key", self.waiters_per_key as u64, 0, u32::MAX.into())
+    }
+}
+
+fn within(option: &'static str, value: u64, least: u64, most: u64) -> Result<(), ConfigError> {
+    match value {
+        0 if least > 0 => Err(ConfigError::Zero(option)),
+        _ if value < least => Err(ConfigError::TooSmall(option, least)),
+        _ if value > most => Err(ConfigError::TooLarge(option, most)),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn millis(option: &'static str, time: Duration) -> Result<u64, ConfigError> {
+    duration_millis(time).ok_or(ConfigError::TooLarge(option, DURATION_MAX.as_secs()))
+}
+
+pub(crate) fn some_millis(option: &'static str, time: Duration) -> Result<u64, ConfigError> {
+    match millis(option, time)? {
+        0 => Err(ConfigError::Zero(option)),
+        millis => Ok(millis),
+    }
+}
+
+fn random<const N: usize>() -> Result<[u8; N], ConfigError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|_| ConfigError::NoRandom)?;
+    Ok(bytes)
+}

@@ -1,0 +1,234 @@
+//! The engine's only source of time (P3).
+//!
+//! Inside, time is a count of milliseconds. Points to compare with are rounded down and points to
+//! start a duration from are rounded up, so rounding never makes anything end early (K7).
+#![cfg_attr(
+    not(idem_loom),
+    expect(clippy::disallowed_types, reason = "a manual clock blocks, and nothing else is for it")
+)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::record::TIME_MAX;
+use crate::sync::{AtomicU64, Ordering};
+use crate::wait::park::Wait;
+
+/// Where an engine gets its time from.
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    /// Real, monotonic; does not run while the machine is suspended (as the system's clock).
+    Monotonic(Monotonic),
+    Manual(ManualClock),
+}
+
+impl Clock {
+    /// The system's monotonic clock.
+    ///
+    /// On Linux its coarse form (1 to 10 ms, by the kernel's tick; about a quarter of the price).
+    /// Leases and retentions get its resolution on top, so nothing ends early.
+    #[must_use]
+    pub fn monotonic() -> Self {
+        Self(Source::Monotonic(Monotonic::start()))
+    }
+
+    /// A clock that stands still until it is moved.
+    #[must_use]
+    pub fn manual(clock: &ManualClock) -> Self {
+        Self(Source::Manual(clock.clone()))
+    }
+
+    /// Now, for comparing with deadlines.
+    #[inline]
+    pub(crate) fn now(&self) -> u64 {
+        match &self.0 {
+            Source::Monotonic(clock) => clock.millis(),
+            Source::Manual(clock) => (clock.nanos() / NANOS_PER_MILLI).min(TIME_MAX),
+        }
+    }
+
+    /// The deadline `millis` after `now`, which the caller has just read from this clock.
+    #[inline]
+    pub(crate) fn deadline(&self, now: u64, millis: u64) -> u64 {
+        let slack = match &self.0 {
+            Source::Monotonic(clock) => clock.slack,
+            Source::Manual(clock) => u64::from(clock.nanos() % NANOS_PER_MILLI != 0),
+        };
+        now.saturating_add(millis).saturating_add(slack).min(TIME_MAX)
+    }
+
+    /// How to wait until `deadline`.
+    pub(crate) fn until(&self, deadline: u64) -> Wait<'_> {
+        let now = self.now();
+        if now >= deadline {
+            return Wait::Over;
+        }
+        match &self.0 {
+            #[cfg(not(idem_loom))]
+            // The coarse clock may lag by its slack; sleeping that much longer saves a second look.
+            Source::Monotonic(clock) => {
+                Wait::Real(Duration::from_millis(deadline - now + clock.slack))
+            }
+            #[cfg(not(idem_loom))]
+            Source::Manual(clock) => Wait::Manual(clock),
+            #[cfg(idem_loom)]
+            _ => Wait::Model(core::marker::PhantomData),
+        }
+    }
+
+    pub(crate) fn manual_clock(&self) -> Option<&ManualClock> {
+        match &self.0 {
+            Source::Manual(clock) => Some(clock),
+            Source::Monotonic(_) => None,
+        }
+    }
+}
+
+const NANOS_PER_MILLI: u64 = 1_000_000;
+
+/// Whole milliseconds of `time`, rounded up (K7).
+pub(crate) fn millis_up(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos().div_ceil(NANOS_PER_MILLI.into())).unwrap_or(u64::MAX)
+}
+
+#[derive(Clone, Debug)]
+struct Monotonic {
+    /// What the clock showed at the start, less one millisecond: no point in time is 0.
+    start: Duration,
+    /// What `millis` may lag behind, rounded up.
+    slack: u64,
+}
+
+impl Monotonic {
+    fn start() -> Self {
+        Self {
+            start: coarse::now().saturating_sub(Duration::from_millis(1)),
+            slack: 1 + millis_up(coarse::resolution()),
+        }
+    }
+
+    #[inline]
+    fn millis(&self) -> u64 {
+        let since = coarse::now().saturating_sub(self.start);
+        let millis = since.as_secs() * 1000 + u64::from(since.subsec_millis());
+        millis.min(TIME_MAX)
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod coarse {
+    use std::time::Duration;
+
+    use rustix::time::{ClockId, clock_getres, clock_gettime};
+
+    #[inline]
+    pub(super) fn now() -> Duration {
+        Duration::try_from(clock_gettime(ClockId::MonotonicCoarse)).unwrap_or_default()
+    }
+
+    pub(super) fn resolution() -> Duration {
+        Duration::try_from(clock_getres(ClockId::MonotonicCoarse)).unwrap_or(Duration::ZERO)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod coarse {
+    use std::sync::OnceLock;
+    use std::time::{Duration, Instant};
+
+    pub(super) fn now() -> Duration {
+        static START: OnceLock<Instant> = OnceLock::new();
+        START.get_or_init(Instant::now).elapsed()
+    }
+
+    pub(super) fn resolution() -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// A clock for tests: it moves when it is told to, and wakes whoever sleeps until a time it passes.
+///
+/// Clones are the same clock.
+#[derive(Clone, Debug, Default)]
+pub struct ManualClock(Arc<Manual>);
+
+#[derive(Debug)]
+struct Manual {
+    /// Nanoseconds; starts at one millisecond.
+    now: AtomicU64,
+    #[cfg(not(idem_loom))]
+    sleepers: parking_lot::Mutex<u64>,
+    #[cfg(not(idem_loom))]
+    moved: parking_lot::Condvar,
+}
+
+impl Default for Manual {
+    fn default() -> Self {
+        Self {
+            now: AtomicU64::new(NANOS_PER_MILLI),
+            #[cfg(not(idem_loom))]
+            sleepers: parking_lot::Mutex::new(0),
+            #[cfg(not(idem_loom))]
+            moved: parking_lot::Condvar::new(),
+        }
+    }
+}
+
+impl ManualClock {
+    /// A clock at its beginning.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Moves the clock forward and wakes sleepers whose time has come.
+    pub fn advance(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        // AcqRel: what the test did before moving the clock is seen by whoever reads the new time.
+        let _ = self.0.now.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
+            Some(now.saturating_add(nanos))
+        });
+        #[cfg(not(idem_loom))]
+        self.wake();
+    }
+
+    /// Time since the clock's beginning.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        Duration::from_nanos(self.nanos() - NANOS_PER_MILLI)
+    }
+
+    /// Threads asleep on this clock now: lets a test wait until a waiter really sleeps.
+    #[cfg(not(idem_loom))]
+    #[must_use]
+    pub fn sleepers(&self) -> u64 {
+        *self.0.sleepers.lock()
+    }
+
+    fn nanos(&self) -> u64 {
+        // Acquire: see `advance`.
+        self.0.now.load(Ordering::Acquire)
+    }
+
+    /// Sleeps while `asleep` holds and the clock is before `deadline`.
+    #[cfg(not(idem_loom))]
+    pub(crate) fn sleep(&self, deadline: u64, asleep: impl Fn() -> bool) {
+        let mut sleepers = self.0.sleepers.lock();
+        *sleepers += 1;
+        while asleep() && self.nanos() / NANOS_PER_MILLI < deadline {
+            self.0.moved.wait(&mut sleepers);
+        }
+        *sleepers -= 1;
+    }
+
+    /// Makes every sleeper look again.
+    #[cfg(not(idem_loom))]
+    pub(crate) fn wake(&self) {
+        // Taking the lock orders us after a sleeper that has looked but does not wait yet.
+        drop(self.0.sleepers.lock());
+        self.0.moved.notify_all();
+    }
+}

@@ -1,0 +1,275 @@
+//! The engine: the public face of the protocol.
+
+use core::fmt;
+use std::sync::Arc;
+
+use papaya::HashMap;
+
+use crate::builder::{Builder, ConfigError};
+use crate::claim::{Claim, ClaimError};
+use crate::helper::Helper;
+use crate::key::{Fingerprint, FingerprintBuilder, Key, KeyError, Scope, Secret};
+use crate::lease::{Lease, Token, TokenError};
+use crate::namespace::{Namespace, NamespaceOptions};
+use crate::outcome::{OnError, Outcome};
+use crate::protocol::{Claimed, Core, Refusal, Terms};
+use crate::record::response::Kind;
+use crate::replay::Replay;
+use crate::stats::{Count, Stats};
+use crate::sync::thread_number;
+use crate::waiter::{InFlight, Waiter};
+
+/// Decides, for every key, whether it has been seen and what became of it.
+///
+/// A handle: clones are the same engine. It ends when the last handle and the last lease, waiter and
+/// replay are gone; what it remembers ends with it. See the [crate] for an example and the promises.
+#[derive(Clone)]
+pub struct Engine(Arc<Shared>);
+
+struct Shared {
+    core: Arc<Core>,
+    id: u64,
+    secret: Secret,
+    terms: Terms,
+    max_run: u64,
+    on_error: OnError,
+    namespaces: HashMap<Box<str>, Terms>,
+    anchors: Box<[Arc<Anchor>]>,
+    /// Stopped when the last handle is dropped.
+    _helper: Option<Helper>,
+}
+
+/// Keeps the engine's memory alive for as long as a lease, waiter or replay is there.
+///
+/// There is one for each shard, so that threads which take handles do not meet at one count; each
+/// has two cache lines to itself.
+#[repr(align(128))]
+pub(crate) struct Anchor {
+    pub(crate) core: Arc<Core>,
+    pub(crate) engine: u64,
+}
+
+impl Engine {
+    /// An engine with every option at its default; see [`Builder`].
+    ///
+    /// # Errors
+    /// What the system would not give: memory, random bytes, a thread.
+    pub fn new() -> Result<Self, ConfigError> {
+        Self::builder().build()
+    }
+
+    /// Options to build an engine with.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn start(
+        core: Core,
+        id: u64,
+        secret: Secret,
+        terms: Terms,
+        (max_run, on_error): (u64, OnError),
+        helper_thread: bool,
+    ) -> Result<Self, ConfigError> {
+        let core = Arc::new(core);
+        let anchor = |_| Arc::new(Anchor { core: core.clone(), engine: id });
+        let anchors = (0..core.geometry.shards).map(anchor).collect();
+        let helper = helper_thread.then(|| Helper::start(core.clone())).transpose()?;
+        Ok(Self(Arc::new(Shared {
+            core,
+            id,
+            secret,
+            terms,
+            max_run,
+            on_error,
+            namespaces: HashMap::new(),
+            anchors,
+            _helper: helper,
+        })))
+    }
+
+    /// Names one logical operation: `key` within `scope`, in the default namespace.
+    ///
+    /// # Errors
+    /// An empty key or scope, or one that is too long.
+    pub fn key(&self, scope: Scope<'_>, key: &[u8]) -> Result<Key, KeyError> {
+        self.key_in(&[], self.0.terms, scope, key)
+    }
+
+    /// A request without a key of its own: what it says is its key.
+    ///
+    /// # Errors
+    /// An empty scope, or one that is too long.
+    pub fn fingerprint_key(
+        &self,
+        scope: Scope<'_>,
+        fingerprint: Fingerprint,
+    ) -> Result<Key, KeyError> {
+        self.fingerprint_key_in(&[], self.0.terms, scope, fingerprint)
+    }
+
+    /// The caller's own 128 bits as a key. They are the whole identity: equal bits are the same key.
+    #[must_use]
+    pub fn raw_key(&self, bits: u128) -> Key {
+        self.raw_key_in(&[], self.0.terms, bits)
+    }
+
+    pub(crate) fn key_in(
+        &self,
+        namespace: &[u8],
+        terms: Terms,
+        scope: Scope<'_>,
+        key: &[u8],
+    ) -> Result<Key, KeyError> {
+        check_scope(scope)?;
+        Key::check(key)?;
+        Ok(Key { id: self.0.secret.key_id(namespace, scope, key), engine: self.0.id, terms })
+    }
+
+    pub(crate) fn fingerprint_key_in(
+        &self,
+        namespace: &[u8],
+        terms: Terms,
+        scope: Scope<'_>,
+        fingerprint: Fingerprint,
+    ) -> Result<Key, KeyError> {
+        check_scope(scope)?;
+        let id = self.0.secret.fingerprint_id(namespace, scope, fingerprint);
+        Ok(Key { id, engine: self.0.id, terms })
+    }
+
+    pub(crate) fn raw_key_in(&self, namespace: &[u8], terms: Terms, bits: u128) -> Key {
+        Key { id: self.0.secret.raw_id(namespace, bits), engine: self.0.id, terms }
+    }
+
+    /// The namespace of this name, on the terms that are on record for it, or else the engine's.
+    ///
+    /// Look it up once and keep the handle: a claim then costs what it costs without one.
+    ///
+    /// # Errors
+    /// An empty name, or one that is too long.
+    pub fn namespace(&self, name: &str) -> Result<Namespace, KeyError> {
+        Key::check(name.as_bytes())?;
+        let terms = self.0.namespaces.pin().get(name).copied().unwrap_or(self.0.terms);
+        Ok(Namespace::new(self.clone(), name.as_bytes(), terms))
+    }
+
+    /// Puts a namespace's terms on record, for all who look it up from now on.
+    ///
+    /// # Errors
+    /// The first option that is out of bounds, or a name that is empty or too long.
+    pub fn define_namespace(
+        &self,
+        name: &str,
+        options: NamespaceOptions,
+    ) -> Result<Namespace, ConfigError> {
+        let most = Key::LENGTH_MAX as u64;
+        Key::check(name.as_bytes()).map_err(|_| ConfigError::TooLarge("namespace", most))?;
+        let terms = options.terms(self.0.terms)?;
+        self.0.namespaces.pin().insert(name.into(), terms);
+        Ok(Namespace::new(self.clone(), name.as_bytes(), terms))
+    }
+
+    /// Starts a fingerprint of what a request says.
+    #[must_use]
+    pub fn fingerprint(&self) -> FingerprintBuilder {
+        self.0.secret.fingerprint()
+    }
+
+    /// Claims a key: decides, in one linearizable step, whether the caller executes.
+    ///
+    /// Does not block. A claim that finds an owner at work is registered as a waiter there and then,
+    /// unless it says otherwise.
+    ///
+    /// # Errors
+    /// A key of another engine, or terms out of bounds.
+    #[inline]
+    pub fn claim(&self, claim: impl Into<Claim>) -> Result<Outcome, ClaimError> {
+        let claim = claim.into();
+        let ask = claim.ask(self.0.id)?;
+        let core = &self.0.core;
+        let (what, outcome) = match core.claim(ask) {
+            Claimed::Execute(held) => {
+                (Count::Executes, Outcome::Execute(Lease::new(self.anchor(), held)))
+            }
+            Claimed::InFlight(waiting, facts, term) => {
+                let waiter = waiting.map(|waiting| Waiter::new(self.anchor(), waiting));
+                (Count::InFlight, Outcome::InFlight(InFlight::new(core, waiter, facts, term)))
+            }
+            Claimed::Finished(loc, head) => match head.kind {
+                Kind::Response | Kind::Error => {
+                    (Count::Replays, Outcome::Replay(Replay::new(self.anchor(), loc)))
+                }
+                kind => {
+                    let info = crate::replay::info(core, &head);
+                    core.release(core.response(loc), 1);
+                    match kind {
+                        Kind::Cancelled => (Count::Cancelled, Outcome::Cancelled(head.reason)),
+                        Kind::Halted => (Count::Halted, Outcome::Halted(head.reason)),
+                        _ => (Count::Done, Outcome::Done(info)),
+                    }
+                }
+            },
+            Claimed::Mismatch(state) => (Count::Mismatches, Outcome::Mismatch(state)),
+            Claimed::Refused(Refusal::Full(limit)) => (Count::full(limit), Outcome::Full(limit)),
+            Claimed::Refused(Refusal::Closed) => (Count::Closed, Outcome::Closed),
+        };
+        core.count(what);
+        Ok(outcome)
+    }
+
+    /// A lease from its token; as good as the one the token was taken from.
+    ///
+    /// # Errors
+    /// A token of another engine, or of a lease that is over.
+    pub fn lease(&self, token: Token) -> Result<Lease, TokenError> {
+        if token.engine != self.0.id {
+            return Err(TokenError::WrongEngine);
+        }
+        self.0.core.deadline(&token.held).map_err(|_| TokenError::Stale)?;
+        Ok(Lease::new(self.anchor(), token.held))
+    }
+
+    /// Removes what has expired and ends leases that ran out: a bounded slice of it. True if there
+    /// may be more to do now.
+    ///
+    /// Needed only without a helper thread, and then only for memory: a claim never gets a wrong
+    /// answer because nobody ticked.
+    pub fn tick(&self) -> bool {
+        self.0.core.tick()
+    }
+
+    /// No new keys from now on: their claims get [`Outcome::Closed`]. Replays go on, owners may
+    /// finish.
+    pub fn close(&self) {
+        self.0.core.close();
+    }
+
+    /// Counters and gauges.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats::read(&self.0.core)
+    }
+
+    pub(crate) fn run_options(&self) -> (u64, OnError) {
+        (self.0.max_run, self.0.on_error)
+    }
+
+    fn anchor(&self) -> Arc<Anchor> {
+        let shard = thread_number() as usize % self.0.anchors.len();
+        self.0.anchors[shard].clone()
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+fn check_scope(scope: Scope<'_>) -> Result<(), KeyError> {
+    match scope {
+        Scope::None => Ok(()),
+        Scope::Of(scope) => Key::check(scope),
+    }
+}

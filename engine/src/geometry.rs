@@ -1,0 +1,71 @@
+//! The sizes of an engine's structures, all in one place.
+//!
+//! The builder derives them from the limits. Tests make them tiny, so that wrap-around, overflow and
+//! `Full` really happen.
+
+use crate::memory::arena::Granule;
+use crate::record::fate::Fate;
+use crate::record::{Field, NODE_BITS};
+use crate::table::slot::Slot;
+use crate::wheel::{Entry, Shape};
+
+/// See the module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    /// Places where threads allocate and count side by side.
+    pub(crate) shards: u32,
+    /// Keys with a record.
+    pub(crate) records: u64,
+    /// Records that the table's lines are laid out for.
+    pub(crate) lines_for: u64,
+    /// Records in flight.
+    pub(crate) flights: u32,
+    /// Waiters.
+    pub(crate) waiters: u32,
+    /// Granules that may be in use.
+    pub(crate) granules: u64,
+    /// Granules that there are.
+    pub(crate) arena_granules: u32,
+    pub(crate) wheel: Shape,
+    /// Bits of a lease's generation that are used.
+    pub(crate) generation_mask: u64,
+    /// Pins in a slot from which on they are moved to the response.
+    pub(crate) pins_high: u64,
+}
+
+impl Geometry {
+    /// The most waiters there can be.
+    pub(crate) const WAITERS_MAX: usize = Field::<0, NODE_BITS>::MAX as usize - 1;
+    /// The most records there can be.
+    pub(crate) const RECORDS_MAX: usize = (Entry::LINE_COUNT_MAX - 1) as usize;
+    /// The most bytes of responses there can be.
+    pub(crate) const BYTES_MAX: u64 = (u32::MAX as u64 / 5 * 4 - 4096) * Granule::BYTES as u64;
+
+    /// For these limits, which the caller has checked against the constants above.
+    pub(crate) fn for_limits(
+        records: usize,
+        bytes: u64,
+        waiters: usize,
+        max_response: usize,
+    ) -> Self {
+        let threads = std::thread::available_parallelism().map_or(4, core::num::NonZero::get);
+        let records = records as u64;
+        let granules = bytes / Granule::BYTES as u64;
+        // A quarter more than may be in use, and room for one more of the largest.
+        let largest = crate::record::response::granules_for(max_response);
+        let arena = granules + granules / 4 + largest.min(granules / 4) + 64;
+        Self {
+            shards: (threads as u32 * 2).clamp(2, 64).next_power_of_two(),
+            records,
+            lines_for: records,
+            flights: records.saturating_add(64).min(Slot::FLIGHT_COUNT_MAX) as u32,
+            waiters: waiters as u32,
+            granules,
+            arena_granules: arena.min(u32::MAX.into()) as u32,
+            // 128^4 ms: 3 days; what has longer is looked at once in that time.
+            wheel: Shape { slot_bits: 7, level_count: 4 },
+            generation_mask: Fate::GENERATION_MAX,
+            pins_high: Slot::PINS_MAX / 2,
+        }
+    }
+}

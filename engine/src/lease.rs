@@ -1,0 +1,189 @@
+//! The lease: what the one caller has that executes.
+
+use core::fmt;
+use core::time::Duration;
+use std::sync::Arc;
+
+use crate::builder::{DURATION_MAX, duration_millis};
+use crate::engine::Anchor;
+use crate::outcome::{Completion, OnEnd, Origin, Reason, Stale};
+use crate::protocol::{Ending, Held};
+use crate::record::response::Kind;
+
+/// The right to execute, until its deadline or an end, whichever is acted on first.
+///
+/// Every call checks the fencing token in the same atomic step that acts (L2): an owner whose lease
+/// was taken over gets [`Stale`] and changes nothing. A lease whose deadline has passed but that
+/// nobody has acted on still counts.
+///
+/// Dropped without an end, it is abandoned: see [`Claim::on_abandon`](crate::Claim::on_abandon).
+#[must_use = "a dropped lease is abandoned"]
+pub struct Lease {
+    anchor: Arc<Anchor>,
+    held: Held,
+    is_over: bool,
+}
+
+/// A lease as a plain value, for callers that cannot hold on to one: across a queue, a callback or
+/// a language boundary. Nothing happens when it is lost; the lease then ends at its deadline.
+///
+/// Good in the engine that gave it, any number of times; [`Engine::lease`](crate::Engine::lease)
+/// makes it a lease again. Of two ends by copies of one token the second gets [`Stale`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Token {
+    pub(crate) engine: u64,
+    pub(crate) held: Held,
+}
+
+/// Why a token is no lease.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// Another engine gave it.
+    WrongEngine,
+    /// Its lease is over.
+    Stale,
+}
+
+impl fmt::Display for TokenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TokenError::WrongEngine => f.write_str("the token was given by another engine"),
+            TokenError::Stale => Stale.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for TokenError {}
+
+impl Lease {
+    pub(crate) fn new(anchor: Arc<Anchor>, held: Held) -> Self {
+        Self { anchor, held, is_over: false }
+    }
+
+    /// Stores the response, gives it to everyone who waits, and ends the lease.
+    ///
+    /// Never fails for room or size: then a tombstone is stored, which says that it was done and
+    /// keeps it from being done again (L1).
+    ///
+    /// # Errors
+    /// [`Stale`]: the lease was over; nothing was stored.
+    pub fn complete(self, response: &[u8]) -> Result<Completion, Stale> {
+        let retention = self.held.terms.retention;
+        self.end(Kind::Response, response, retention)
+    }
+
+    /// As [`complete`](Self::complete), kept for `retention` (at most ten years).
+    ///
+    /// # Errors
+    /// [`Stale`]: the lease was over; nothing was stored.
+    pub fn complete_for(self, response: &[u8], retention: Duration) -> Result<Completion, Stale> {
+        self.end(Kind::Response, response, bounded_millis(retention))
+    }
+
+    /// Shares an error with everyone who waits, and keeps it for `retention`; zero: only shared.
+    /// They get it as a [`Replay`](crate::Replay) that [is an error](crate::Replay::is_error).
+    ///
+    /// # Errors
+    /// [`Stale`]: the lease was over; nothing was stored.
+    pub fn fail(self, error: &[u8], retention: Duration) -> Result<Completion, Stale> {
+        self.end(Kind::Error, error, bounded_millis(retention))
+    }
+
+    /// Gives up: the longest waiting waiter executes next, without one the key is free.
+    ///
+    /// # Errors
+    /// [`Stale`]: the lease was over already.
+    pub fn cancel(mut self, reason: Reason) -> Result<(), Stale> {
+        self.give_up(OnEnd::HandOver, reason)
+    }
+
+    /// Gives up, and every waiter gets [`WaitOutcome::Cancelled`](crate::WaitOutcome::Cancelled).
+    ///
+    /// # Errors
+    /// [`Stale`]: the lease was over already.
+    pub fn cancel_all(mut self, reason: Reason) -> Result<(), Stale> {
+        self.give_up(OnEnd::FailWaiters, reason)
+    }
+
+    /// The outcome is unknown: nobody executes this key until the halted retention is over.
+    ///
+    /// # Errors
+    /// [`Stale`]: the lease was over already.
+    pub fn halt(mut self, reason: Reason) -> Result<(), Stale> {
+        self.give_up(OnEnd::Halt, reason)
+    }
+
+    /// Moves the deadline to `time` from now, never earlier.
+    ///
+    /// # Errors
+    /// [`Stale`]: the lease is over, or is being ended for its age.
+    pub fn renew(&self, time: Duration) -> Result<(), Stale> {
+        self.anchor.core.renew(&self.held, bounded_millis(time))
+    }
+
+    /// How the caller came by it.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.held.origin
+    }
+
+    /// 1 for the first execution of a key; one more for each lease that ended without a result since
+    /// the key had no record.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.held.attempt
+    }
+
+    /// Until others may take over; `None` when the lease is over.
+    #[must_use]
+    pub fn time_left(&self) -> Option<Duration> {
+        let core = &self.anchor.core;
+        let deadline = core.deadline(&self.held).ok()?;
+        Some(Duration::from_millis(deadline.saturating_sub(core.clock.now())))
+    }
+
+    /// The lease as a plain value. It is not abandoned by this.
+    #[must_use]
+    pub fn into_token(mut self) -> Token {
+        self.is_over = true;
+        Token { engine: self.anchor.engine, held: self.held }
+    }
+
+    fn end(mut self, kind: Kind, bytes: &[u8], retention: u64) -> Result<Completion, Stale> {
+        self.is_over = true;
+        let ending = Ending { kind, reason: Reason::Owner, bytes, retention };
+        self.anchor.core.complete(&self.held, ending)
+    }
+
+    fn give_up(&mut self, policy: OnEnd, reason: Reason) -> Result<(), Stale> {
+        self.is_over = true;
+        self.anchor.core.give_up(&self.held, policy, reason)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if !self.is_over {
+            let panicking = std::thread::panicking();
+            let reason = if panicking { Reason::Panicked } else { Reason::Dropped };
+            // Stale: somebody else has ended it, which is what we are here for.
+            let _ = self.give_up(self.held.terms.on_abandon, reason);
+        }
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease")
+            .field("origin", &self.origin())
+            .field("attempt", &self.attempt())
+            .field("time_left", &self.time_left())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Milliseconds of a time that cannot be refused any more: cut to the longest there is.
+fn bounded_millis(time: Duration) -> u64 {
+    duration_millis(time.min(DURATION_MAX)).unwrap_or(u64::MAX)
+}

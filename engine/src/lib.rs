@@ -1,0 +1,84 @@
+//! **idem** decides, very fast and never wrongly, whether a request has been seen and what became of
+//! it: at most one caller executes a key at a time, the others wait for its result, get it replayed,
+//! or are told why not.
+//!
+//! ```
+//! use idem::{Engine, Outcome, Scope};
+//!
+//! let engine = Engine::new()?;
+//! let key = engine.key(Scope::Of(b"customer-7"), b"charge-1001")?;
+//! match engine.claim(key)? {
+//!     Outcome::Execute(lease) => {
+//!         // Ours alone: charge the card, then say what came of it.
+//!         lease.complete(b"charged")?;
+//!     }
+//!     Outcome::InFlight(other) => {
+//!         let _ = other.wait(); // Somebody else is at it: wait for the same result.
+//!     }
+//!     Outcome::Replay(response) => assert_eq!(&*response, b"charged"),
+//!     other => println!("not now: {other:?}"),
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is promised, and what is not
+//!
+//! - At most one live lease per key: between an [`Outcome::Execute`] and the end of its lease no
+//!   other claim or waiter of that key gets one. Work may run again after a cancel, a panic or an
+//!   expired lease - unless the policy is [`OnEnd::Halt`].
+//! - An owner whose lease was taken over cannot overwrite anything: its calls get [`Stale`].
+//! - Within one process, and until it ends. Nothing is written to disk or shared.
+//!
+//! # Threads
+//!
+//! Every type here is `Send` and `Sync`; any call may come from any thread. Only
+//! [`Waiter::wait`], [`Waiter::wait_for`], their like on [`InFlight`], and [`Engine::run`] block.
+//! How it works, and why it may be trusted: `engine/DESIGN.md` and `engine/TESTING.md`.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod builder;
+mod claim;
+mod clock;
+mod engine;
+mod geometry;
+mod helper;
+mod key;
+mod lease;
+mod memory;
+mod namespace;
+mod outcome;
+mod protocol;
+mod record;
+mod replay;
+mod run;
+mod stats;
+mod sync;
+mod table;
+mod wait;
+mod waiter;
+mod wheel;
+
+#[cfg(all(test, idem_loom))]
+mod models;
+#[cfg(all(test, not(idem_loom)))]
+mod tests;
+
+pub use builder::{Builder, ConfigError, KeyHash};
+pub use claim::{Claim, ClaimError};
+pub use clock::{Clock, ManualClock};
+pub use engine::Engine;
+pub use key::{Fingerprint, FingerprintBuilder, Key, KeyError, Scope};
+pub use lease::{Lease, Token, TokenError};
+pub use namespace::{Namespace, NamespaceOptions};
+pub use outcome::{
+    Completion, Info, Limit, NoBody, OnEnd, OnError, Origin, Outcome, Reason, Stale, State,
+    WaitOutcome,
+};
+pub use replay::Replay;
+pub use run::Ran;
+pub use stats::Stats;
+pub use waiter::{InFlight, Waiter};
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

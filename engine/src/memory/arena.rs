@@ -1,0 +1,129 @@
+//! The arena: where responses live, in granules of one cache line.
+//!
+//! It has a quarter more granules than the byte limit allows to be in use, so resident memory is
+//! within 1.25 times the limit by construction, and a run can nearly always be found although
+//! nothing is ever moved (what "nearly" means: DESIGN.md, "Memory").
+//!
+//! A1  Granules are reached only by whoever allocated them, or holds the response in them
+//!     (`record::response`, P2). There are no stray readers, so a run may become anything next.
+
+use crate::memory::bitmap::Bitmap;
+use crate::memory::region::{Region, Zeroed};
+use crate::sync::{AtomicU64, Ordering};
+
+/// One cache line of the arena.
+#[repr(C, align(64))]
+#[derive(Default)]
+pub(crate) struct Granule {
+    pub(crate) words: [AtomicU64; 8],
+}
+
+impl Granule {
+    pub(crate) const BYTES: usize = 64;
+}
+
+// SAFETY: M1 (integer atomics).
+unsafe impl Zeroed for Granule {}
+
+/// See the module.
+pub(crate) struct Arena {
+    granules: Region<Granule>,
+    in_use: Bitmap,
+}
+
+impl Arena {
+    pub(crate) fn new(granule_count: u32, shard_count: u32) -> Option<Self> {
+        let granules = Region::new(granule_count as usize)?;
+        // 64 words a chunk: 256 KiB of responses, so that a shard walks memory in order.
+        let in_use = Bitmap::new(granule_count, 1, 64, shard_count)?;
+        poison::poison(&granules);
+        Some(Self { granules, in_use })
+    }
+
+    /// A run of `size` granules; 0 is never one.
+    pub(crate) fn alloc(&self, size: u32, shard: usize) -> Option<u32> {
+        let loc = self.in_use.alloc(size, shard)?;
+        poison::unpoison(&self.granules[loc as usize..(loc + size) as usize]);
+        Some(loc)
+    }
+
+    /// Gives a run back; nobody holds what was in it (A1).
+    pub(crate) fn free(&self, loc: u32, size: u32) {
+        poison::poison(&self.granules[loc as usize..(loc + size) as usize]);
+        self.in_use.free(loc, size);
+    }
+
+    #[inline]
+    pub(crate) fn granule(&self, loc: u32) -> &Granule {
+        &self.granules[loc as usize]
+    }
+
+    /// Granules in use. For tests and reports.
+    #[cfg(test)]
+    pub(crate) fn used(&self) -> u32 {
+        self.in_use.used()
+    }
+
+    /// Copies `bytes` to the granules from `loc`. The caller alone has them (A1).
+    pub(crate) fn write_bytes(&self, loc: u32, bytes: &[u8]) {
+        let (whole, rest) = bytes.as_chunks::<8>();
+        let words = self.granules[loc as usize..].iter().flat_map(|g| &g.words);
+        let mut padded = [0; 8];
+        padded[..rest.len()].copy_from_slice(rest);
+        let tail = (!rest.is_empty()).then_some(&padded);
+        // Relaxed: published with the response (P3). Word by word and atomic, so that models see it.
+        for (word, chunk) in words.zip(whole.iter().chain(tail)) {
+            word.store(u64::from_ne_bytes(*chunk), Ordering::Relaxed);
+        }
+    }
+
+    /// `length` bytes from `loc`.
+    ///
+    /// # Safety
+    /// The caller holds the response they belong to (P2), for as long as the slice is used.
+    #[cfg(not(idem_loom))]
+    #[inline]
+    pub(crate) unsafe fn bytes(&self, loc: u32, length: usize) -> &[u8] {
+        if length == 0 {
+            return &[];
+        }
+        let run = &self.granules[loc as usize..][..length.div_ceil(Granule::BYTES)];
+        // SAFETY: P2, P3 (the run is allocated, initialised and no longer written to), and the
+        // slice above checked that it lies within the arena.
+        unsafe { core::slice::from_raw_parts(run.as_ptr().cast::<u8>(), length) }
+    }
+}
+
+/// Under AddressSanitizer free granules are poisoned, so that a stray access is caught although the
+/// memory stays mapped.
+#[cfg(idem_asan)]
+mod poison {
+    use super::Granule;
+
+    unsafe extern "C" {
+        fn __asan_poison_memory_region(address: *const core::ffi::c_void, size: usize);
+        fn __asan_unpoison_memory_region(address: *const core::ffi::c_void, size: usize);
+    }
+
+    pub(super) fn poison(granules: &[Granule]) {
+        // SAFETY: A1 (the range is the engine's and nobody's response).
+        unsafe {
+            __asan_poison_memory_region(granules.as_ptr().cast(), size_of_val(granules));
+        }
+    }
+
+    pub(super) fn unpoison(granules: &[Granule]) {
+        // SAFETY: as above.
+        unsafe {
+            __asan_unpoison_memory_region(granules.as_ptr().cast(), size_of_val(granules));
+        }
+    }
+}
+
+#[cfg(not(idem_asan))]
+mod poison {
+    use super::Granule;
+
+    pub(super) fn poison(_: &[Granule]) {}
+    pub(super) fn unpoison(_: &[Granule]) {}
+}

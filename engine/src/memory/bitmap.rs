@@ -1,0 +1,317 @@
+//! A lock-free allocator of runs of units: one bit a unit, 1 = in use.
+//!
+//! It hands out everything the engine reuses: flights, waiter nodes, overflow lines, timer chunks
+//! and the arena's granules. There is no free list, hence no ABA and nothing to wrap: a unit is free
+//! when its bit is 0, neighbours that are free *are* one larger run, and freed memory serves any
+//! size at once.
+//!
+//! Search is next-fit within a *chunk* of words that a shard has to itself most of the time, so that
+//! threads allocate side by side, units come out in address order, and a unit just freed is not the
+//! next one used (which slows the wrap of whatever generation its user keeps). Chunks beyond
+//! `active` have never been touched; `active` grows only when those in use are nearly full, which
+//! keeps resident memory near what is live.
+//!
+//! B1  A unit belongs to whoever set its bit from 0 to 1, until the same party clears it.
+//! B2  A run that spans words is claimed word by word in ascending order and rolled back on the first
+//!     conflict: a thread stopped in between holds only the bits it has set.
+//!
+//! Progress: lock-free. A failed CAS means that another call took or freed a unit in that word.
+
+use crossbeam_utils::CachePadded;
+
+use crate::memory::region::Region;
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
+
+const WORD_BITS: u32 = u64::BITS;
+
+/// See the module.
+pub(crate) struct Bitmap {
+    words: Region<AtomicU64>,
+    unit_count: u32,
+    reserved: u32,
+    chunk_units: u32,
+    chunk_count: u32,
+    /// Chunks that may be searched; only grows.
+    active: CachePadded<AtomicU32>,
+    /// Ticket for the next chunk a shard moves to.
+    ring: CachePadded<AtomicU32>,
+    /// Per shard: the unit where its next search starts.
+    cursors: Box<[CachePadded<AtomicU32>]>,
+}
+
+impl Bitmap {
+    /// `unit_count` units, the first `reserved` of them never handed out; `chunk_words` words of 64
+    /// units make a chunk. `None` if there is no memory.
+    pub(crate) fn new(
+        unit_count: u32,
+        reserved: u32,
+        chunk_words: u32,
+        shard_count: u32,
+    ) -> Option<Self> {
+        let chunk_units = chunk_words * WORD_BITS;
+        let word_count = unit_count.div_ceil(WORD_BITS);
+        let words: Region<AtomicU64> = Region::new(word_count as usize)?;
+        debug_assert!(reserved < WORD_BITS && reserved < unit_count);
+        // Relaxed throughout: nobody else sees the map yet.
+        words[0].store((1 << reserved) - 1, Ordering::Relaxed);
+        let tail = unit_count % WORD_BITS;
+        if tail != 0 {
+            words[word_count as usize - 1].fetch_or(!0 << tail, Ordering::Relaxed);
+        }
+        let chunk_count = unit_count.div_ceil(chunk_units);
+        let active = shard_count.min(chunk_count);
+        Some(Self {
+            words,
+            unit_count,
+            reserved,
+            chunk_units,
+            chunk_count,
+            active: CachePadded::new(AtomicU32::new(active)),
+            ring: CachePadded::new(AtomicU32::new(active)),
+            cursors: (0..shard_count)
+                .map(|s| CachePadded::new(AtomicU32::new((s % active) * chunk_units)))
+                .collect(),
+        })
+    }
+
+    /// Claims `count` adjacent units, or `None` if there is no such run.
+    pub(crate) fn alloc(&self, count: u32, shard: usize) -> Option<u32> {
+        debug_assert!(count > 0);
+        let cursor = &self.cursors[shard % self.cursors.len()];
+        // Relaxed: the cursor is a hint.
+        let mut from = cursor.load(Ordering::Relaxed).min(self.unit_count - 1);
+        if count <= self.chunk_units / 2 {
+            let mut chunk = from / self.chunk_units;
+            // Every active chunk once, plus as many as may be added meanwhile.
+            for visit in 0..=self.chunk_count.saturating_mul(2) {
+                if let Some(start) = self.alloc_between(from, self.chunk_end(chunk), count) {
+                    cursor.store((start + count) % self.unit_count, Ordering::Relaxed);
+                    return Some(start);
+                }
+                let Some(next) = self.next_chunk(chunk, visit) else { break };
+                chunk = next;
+                from = chunk * self.chunk_units;
+            }
+        }
+        // Too large for one chunk, or the chunks are in pieces: any run at all.
+        let start = self.alloc_between(0, self.unit_count, count)?;
+        let last_chunk = (start + count - 1) / self.chunk_units;
+        self.active.fetch_max(last_chunk + 1, Ordering::Relaxed);
+        Some(start)
+    }
+
+    /// Gives `count` units from `start` back. They must be the caller's (B1).
+    pub(crate) fn free(&self, start: u32, count: u32) {
+        for (index, mask) in word_masks(start, count) {
+            // Release: what the owner did with the units happens before their next owner's Acquire
+            // in `take_run`.
+            let before = self.words[index].fetch_and(!mask, Ordering::Release);
+            debug_assert_eq!(before & mask, mask, "B1: freed units that were not in use");
+        }
+    }
+
+    /// The units in use in word `index`, as bits; used to visit what is allocated.
+    pub(crate) fn word(&self, index: u32) -> u64 {
+        // Acquire: pairs with `take_run`, so that a visitor sees at least a zeroed unit.
+        self.words[index as usize].load(Ordering::Acquire)
+    }
+
+    /// Words that have ever been searched: nothing is in use beyond them.
+    pub(crate) fn active_word_count(&self) -> u32 {
+        let units = self.active.load(Ordering::Relaxed).saturating_mul(self.chunk_units);
+        units.min(self.unit_count).div_ceil(WORD_BITS)
+    }
+
+    /// Units in use, counted. For tests and reports, not for decisions.
+    pub(crate) fn used(&self) -> u32 {
+        let words = 0..self.active_word_count();
+        let taken: u32 = words.clone().map(|index| self.word(index).count_ones()).sum();
+        // The bits beyond the last unit are set for good, and so are the reserved ones.
+        let beyond = (words.end * WORD_BITS).saturating_sub(self.unit_count);
+        taken - beyond - self.reserved
+    }
+
+    fn chunk_end(&self, chunk: u32) -> u32 {
+        (chunk + 1).saturating_mul(self.chunk_units).min(self.unit_count)
+    }
+
+    /// Where to search after `chunk` gave nothing; `None` when everything has been tried.
+    fn next_chunk(&self, chunk: u32, visit: u32) -> Option<u32> {
+        // Half empty again (its head was freed while its tail was filled): stay, it is warm.
+        if visit == 0 && self.free_share(chunk) >= 2 {
+            return Some(chunk);
+        }
+        let active = self.active.load(Ordering::Relaxed);
+        // A few looks at older chunks; if they are nearly full, touch new memory.
+        if visit >= 4 && active < self.chunk_count {
+            // Relaxed: `active` publishes nothing, bits do.
+            let grown = self.active.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
+                (n < self.chunk_count).then_some(n + 1)
+            });
+            if let Ok(fresh) = grown {
+                return Some(fresh);
+            }
+        }
+        for _ in 0..active {
+            let next = self.ring.fetch_add(1, Ordering::Relaxed) % active;
+            if visit >= 4 || self.free_share(next) >= 1 {
+                return (visit < active.saturating_mul(2)).then_some(next);
+            }
+        }
+        (visit < 4).then_some(chunk)
+    }
+
+    /// How many quarters of a chunk are free, rounded down.
+    fn free_share(&self, chunk: u32) -> u32 {
+        let (first, end) = (chunk * self.chunk_units, self.chunk_end(chunk));
+        let words = &self.words[(first / WORD_BITS) as usize..end.div_ceil(WORD_BITS) as usize];
+        let used: u32 = words.iter().map(|w| w.load(Ordering::Relaxed).count_ones()).sum();
+        (self.chunk_units - used.min(self.chunk_units)) * 4 / self.chunk_units
+    }
+
+    fn alloc_between(&self, from: u32, to: u32, count: u32) -> Option<u32> {
+        let mut from = from;
+        while let Some(start) = self.find_run(from, to, count) {
+            match self.take_run(start, count) {
+                Ok(()) => return Some(start),
+                Err(conflict) => from = conflict,
+            }
+        }
+        None
+    }
+
+    /// The first run of `count` free units that starts at or after `from` and ends by `to`.
+    fn find_run(&self, from: u32, to: u32, count: u32) -> Option<u32> {
+        let (mut start, mut length) = (from, 0);
+        let mut at = from;
+        while at < to {
+            let index = at / WORD_BITS;
+            // Relaxed: only a guess, `take_run` decides.
+            let mut used = self.words[index as usize].load(Ordering::Relaxed);
+            used |= !(!0 << (at % WORD_BITS));
+            let next = (index + 1) * WORD_BITS;
+            let found = if used == 0 {
+                length += WORD_BITS;
+                (length >= count).then_some(start)
+            } else {
+                let leading = used.trailing_zeros();
+                if length > 0 && length + leading >= count {
+                    Some(start)
+                } else {
+                    let inside = run_starts(!used, count);
+                    let tail = used.leading_zeros();
+                    (start, length) = (next - tail, tail);
+                    (inside != 0).then(|| index * WORD_BITS + inside.trailing_zeros())
+                }
+            };
+            if let Some(start) = found {
+                return (start + count <= to).then_some(start);
+            }
+            at = next;
+        }
+        None
+    }
+
+    /// Sets the bits of a run, or none of them; on conflict says where to search on.
+    fn take_run(&self, start: u32, count: u32) -> Result<(), u32> {
+        let mut taken = 0;
+        for (index, mask) in word_masks(start, count) {
+            // Acquire: pairs with the Release in `free`, so the last owner is done with the units.
+            let take =
+                self.words[index].fetch_update(Ordering::Acquire, Ordering::Relaxed, |used| {
+                    (used & mask == 0).then_some(used | mask)
+                });
+            match take {
+                Ok(_) => taken += mask.count_ones(),
+                Err(used) => {
+                    if taken > 0 {
+                        self.free(start, taken);
+                    }
+                    let last = WORD_BITS - (used & mask).leading_zeros();
+                    return Err(index as u32 * WORD_BITS + last);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bit i of the result: bits i..i+count of `free` are all 1 (within the word).
+fn run_starts(free: u64, count: u32) -> u64 {
+    if count > WORD_BITS {
+        return 0;
+    }
+    let (mut starts, mut length) = (free, 1);
+    while length < count {
+        let step = length.min(count - length);
+        starts &= starts >> step;
+        length += step;
+    }
+    starts
+}
+
+/// The words a run lies in, each with the mask of its bits there.
+fn word_masks(start: u32, count: u32) -> impl Iterator<Item = (usize, u64)> {
+    let end = u64::from(start) + u64::from(count);
+    (start / WORD_BITS..end.div_ceil(u64::from(WORD_BITS)) as u32).map(move |index| {
+        let base = u64::from(index) * u64::from(WORD_BITS);
+        let low = u64::from(start).saturating_sub(base);
+        let high = (end - base).min(u64::from(WORD_BITS));
+        let mask = (!0 >> (u64::from(WORD_BITS) - (high - low))) << low;
+        (index as usize, mask)
+    })
+}
+
+#[cfg(all(test, not(idem_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_cover_exactly_the_run() {
+        for start in 0..130 {
+            for count in 1..200 {
+                let mut bits = std::collections::BTreeSet::new();
+                for (index, mask) in word_masks(start, count) {
+                    (0..64).filter(|b| mask >> b & 1 == 1).for_each(|b| {
+                        bits.insert(index as u32 * 64 + b);
+                    });
+                }
+                assert_eq!(bits, (start..start + count).collect());
+            }
+        }
+    }
+
+    #[test]
+    fn freed_units_serve_any_size() {
+        let map = Bitmap::new(640, 1, 2, 2).unwrap();
+        let mut held: Vec<(u32, u32)> = Vec::new();
+        for round in 0..200_u32 {
+            let count = [1, 5, 64, 65, 129][round as usize % 5];
+            while held.iter().map(|(_, n)| n).sum::<u32>() + count > 320 {
+                let (start, n) = held.remove(0);
+                map.free(start, n);
+            }
+            let start = map.alloc(count, round as usize % 2).expect("half of the map is free");
+            assert!(start > 0 && start + count <= 640);
+            assert!(held.iter().all(|(s, n)| start + count <= *s || s + n <= start));
+            held.push((start, count));
+        }
+        held.drain(..).for_each(|(start, n)| map.free(start, n));
+        assert_eq!(map.used(), 0);
+        assert_eq!(map.alloc(639, 0), Some(1));
+        assert_eq!(map.alloc(1, 0), None);
+    }
+
+    #[test]
+    fn a_small_live_set_stays_in_few_chunks() {
+        let map = Bitmap::new(1 << 20, 1, 64, 1).unwrap();
+        let mut held = std::collections::VecDeque::new();
+        for _ in 0..1_000_000 {
+            held.push_back(map.alloc(5, 0).unwrap());
+            if held.len() > 100 {
+                map.free(held.pop_front().unwrap(), 5);
+            }
+        }
+        assert!(map.active_word_count() <= 64 * 2, "{}", map.active_word_count());
+    }
+}

@@ -1,0 +1,9 @@
+//! Memory that the engine owns: zeroed regions, a bitmap allocator, the arena of responses, and
+//! the budgets that bound them.
+//!
+//! Nothing here knows what a key or a lease is.
+
+pub(crate) mod arena;
+pub(crate) mod bitmap;
+pub(crate) mod budget;
+pub(crate) mod region;

@@ -1,0 +1,387 @@
+//! The claim: find the record or make one, in one linearizable step (K2).
+//!
+//! 1. Scan the line of the key. Each slot with the right tag is looked at: a response is pinned and
+//!    its id compared; a flight's id is read and validated (V1).
+//! 2. No record: a flight is drafted, a slot reserved, and the header CAS publishes it. It succeeds
+//!    only under the header that was scanned, so nobody else can have brought the key in: that CAS
+//!    is where `Execute` is decided. Otherwise scan again.
+//! 3. A finished record past its deadline, or a cancelled flight: the draft takes its slot, in place.
+//! 4. A lease past its deadline is ended first (`expiry`), then the claim looks again.
+
+use crate::outcome::{Limit, Origin, Reason, State};
+use crate::protocol::hand_over::Waiting;
+use crate::protocol::{Core, Held, Terms};
+use crate::record::fate::Fate;
+use crate::record::flight::{Facts, Identity};
+use crate::record::response::{Head, Kind};
+use crate::record::term::Term;
+use crate::stats::Count;
+use crate::table::header::Header;
+use crate::table::slot::Slot;
+use crate::table::{Hit, Place, Publish, SlotRef};
+
+/// What a claim asks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ask {
+    pub(crate) identity: Identity,
+    pub(crate) terms: Terms,
+    pub(crate) owner: u64,
+    pub(crate) wait: bool,
+    pub(crate) may_execute: bool,
+}
+
+/// What a claim came to.
+#[derive(Debug)]
+#[must_use]
+pub(crate) enum Claimed {
+    Execute(Held),
+    /// Registered in the queue, if it asked to wait.
+    InFlight(Option<Waiting>, Facts, Term),
+    /// The caller holds the response at this place: finished, to be told as its kind says.
+    Finished(u32, Head),
+    Mismatch(State),
+    Refused(Refusal),
+}
+
+/// Why a claim got nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Full(Limit),
+    Closed,
+}
+
+/// What a look at the line came to.
+enum Look {
+    Settled(Claimed),
+    /// Something moved: look again.
+    Again,
+    /// The key has no record, says this header.
+    Absent(Header),
+}
+
+/// A flight in the making: what a claim holds until it is published, and gives back if it is not.
+struct Draft<'a> {
+    core: &'a Core,
+    shard: usize,
+    flight: Option<Drafted>,
+    has_record: bool,
+    reserved: Option<SlotRef>,
+    /// What the lease will follow on, as far as this claim has seen it end.
+    origin: Origin,
+    attempt: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Drafted {
+    index: u32,
+    tenancy: u64,
+    generation: u64,
+}
+
+impl Core {
+    pub(crate) fn claim(&self, ask: &Ask) -> Claimed {
+        let place = self.place(ask.identity.id);
+        let mut draft = Draft::new(self);
+        loop {
+            let now = self.clock.now();
+            match self.look(place, ask, now, &mut draft) {
+                Look::Settled(claimed) => return claimed,
+                Look::Again => {}
+                Look::Absent(header) => match self.insert(place, header, ask, now, &mut draft) {
+                    Some(claimed) => return claimed,
+                    None => continue,
+                },
+            }
+        }
+    }
+
+    /// Step 1: what the line says about the key.
+    #[inline]
+    fn look(&self, place: Place, ask: &Ask, now: u64, draft: &mut Draft<'_>) -> Look {
+        let scan = self.table.scan(place);
+        let header = scan.header;
+        for hit in scan {
+            let look = match hit.slot {
+                Slot::Done { .. } => self.look_at_response(hit, ask, now, draft),
+                Slot::Flight { .. } => self.look_at_flight(hit, ask, now, draft),
+                Slot::Vacant | Slot::Dead { .. } => continue,
+            };
+            if let Some(look) = look {
+                return look;
+            }
+        }
+        Look::Absent(header)
+    }
+
+    /// Step 2: no record under this header; `None`: the line has changed, look again.
+    fn insert(
+        &self,
+        place: Place,
+        header: Header,
+        ask: &Ask,
+        now: u64,
+        draft: &mut Draft<'_>,
+    ) -> Option<Claimed> {
+        if self.is_closed() {
+            return Some(Claimed::Refused(Refusal::Closed));
+        }
+        let prepared = draft.take_record().and_then(|()| draft.prepare(ask, now));
+        let flight = match prepared {
+            Ok(flight) => flight,
+            Err(limit) => return Some(Claimed::Refused(Refusal::Full(limit))),
+        };
+        let slot = flight.slot(place.tag);
+        match self.table.publish(place, header, slot, &mut draft.reserved, draft.shard) {
+            Publish::Done => {
+                draft.reserved = None;
+                draft.has_record = false;
+                Some(draft.execute(ask))
+            }
+            Publish::Changed => None,
+            Publish::NoRoom => Some(Claimed::Refused(Refusal::Full(Limit::Records))),
+        }
+    }
+
+    /// `None`: it is another key's.
+    #[inline]
+    fn look_at_response(
+        &self,
+        hit: Hit,
+        ask: &Ask,
+        now: u64,
+        draft: &mut Draft<'_>,
+    ) -> Option<Look> {
+        let Some(response) = self.pin(hit) else { return Some(Look::Again) };
+        if response.id() != ask.identity.id {
+            self.unpin(hit.at, response);
+            return None;
+        }
+        if response.deadline() <= now {
+            let look = self.replace_expired(hit, response.loc(), ask, now, draft);
+            self.release(response, 1);
+            return Some(look);
+        }
+        let head = response.head();
+        if head.identity.mismatches(&ask.identity) {
+            self.unpin(hit.at, response);
+            let state = match head.kind {
+                Kind::Response | Kind::Error | Kind::Tombstone => State::Completed,
+                Kind::Cancelled => State::Cancelled,
+                Kind::Halted => State::Halted,
+            };
+            return Some(Look::Settled(Claimed::Mismatch(state)));
+        }
+        Some(Look::Settled(Claimed::Finished(response.loc(), head)))
+    }
+
+    /// Step 3 for a finished record whose retention is over; the caller has pinned it.
+    fn replace_expired(
+        &self,
+        hit: Hit,
+        expired: u32,
+        ask: &Ask,
+        now: u64,
+        draft: &mut Draft<'_>,
+    ) -> Look {
+        if self.is_closed() {
+            return Look::Settled(Claimed::Refused(Refusal::Closed));
+        }
+        draft.follow(Origin::Fresh, 1);
+        let flight = match draft.prepare(ask, now) {
+            Ok(flight) => flight,
+            Err(limit) => return Look::Settled(Claimed::Refused(Refusal::Full(limit))),
+        };
+        let mut seen = self.table.load(hit.at);
+        while let Slot::Done { tag, loc, pins } = seen
+            && loc == expired
+        {
+            // Linearization of `Execute` for an expired key; T2: the slot keeps the key.
+            match self.table.change(hit.at, seen, flight.slot(tag)) {
+                Ok(()) => {
+                    self.unlink(self.response(expired), pins);
+                    self.count(Count::Expired);
+                    return Look::Settled(draft.execute(ask));
+                }
+                Err(now) => seen = now,
+            }
+        }
+        Look::Again
+    }
+
+    /// `None`: it is another key's.
+    fn look_at_flight(&self, hit: Hit, ask: &Ask, now: u64, draft: &mut Draft<'_>) -> Option<Look> {
+        let Slot::Flight { flight: index, tenancy: named, .. } = hit.slot else { return None };
+        let flight = self.flights.get(index);
+        let tenancy = flight.tenancy();
+        let (identity, fate, term) = (flight.identity(), flight.fate(), flight.term());
+        let (facts, queue) = (flight.facts(), flight.queue.snapshot());
+        // V1: a verdict only from what belongs to this slot; never "absent" from a flight that was
+        // used again meanwhile.
+        let same = Slot::tenancy(tenancy) == named
+            && self.table.confirms(hit.at, hit.slot)
+            && flight.still(tenancy);
+        if !same {
+            return Some(Look::Again);
+        }
+        if identity.id != ask.identity.id {
+            return None;
+        }
+        if let Fate::Dropped { reason, .. } = fate {
+            draft.follow(origin_after(reason), facts.attempt + 1);
+            self.tell(index, tenancy, fate);
+            return Some(self.replace_dropped(hit, ask, draft));
+        }
+        if identity.mismatches(&ask.identity) {
+            return Some(Look::Settled(Claimed::Mismatch(State::InFlight)));
+        }
+        match fate {
+            Fate::Leased { generation } => {
+                if self.lapse(index, tenancy, generation, now) {
+                    draft.follow(Origin::AfterExpiry, facts.attempt + 1);
+                    return Some(Look::Again);
+                }
+            }
+            Fate::Vacated { reason, .. } => {
+                self.serve(index, tenancy, now);
+                if flight.fate() != fate {
+                    draft.follow(origin_after(reason), facts.attempt + 1);
+                    return Some(Look::Again);
+                }
+            }
+            _ => {
+                self.finish(index, tenancy, fate);
+                return Some(Look::Again);
+            }
+        }
+        if !ask.wait {
+            return Some(Look::Settled(Claimed::InFlight(None, facts, term)));
+        }
+        Some(match self.join(index, tenancy, queue, ask) {
+            Ok(Some(waiting)) => Look::Settled(Claimed::InFlight(Some(waiting), facts, term)),
+            Ok(None) => Look::Again,
+            Err(limit) => Look::Settled(Claimed::Refused(Refusal::Full(limit))),
+        })
+    }
+
+    /// Step 3 for a flight whose lease was given up, with nobody to take over; its waiters, if any,
+    /// have been told.
+    fn replace_dropped(&self, hit: Hit, ask: &Ask, draft: &mut Draft<'_>) -> Look {
+        let Slot::Flight { tag, flight: dropped, .. } = hit.slot else { return Look::Again };
+        if self.is_closed() {
+            return Look::Settled(Claimed::Refused(Refusal::Closed));
+        }
+        let flight = match draft.prepare(ask, self.clock.now()) {
+            Ok(flight) => flight,
+            Err(limit) => return Look::Settled(Claimed::Refused(Refusal::Full(limit))),
+        };
+        // Linearization of `Execute` after a cancel or an expiry. The slot names the tenancy, so
+        // this takes out the very flight that was looked at.
+        if self.table.change(hit.at, hit.slot, flight.slot(tag)).is_err() {
+            return Look::Again;
+        }
+        self.detach(dropped);
+        Look::Settled(draft.execute(ask))
+    }
+
+    /// The term of a lease that begins now.
+    pub(super) fn term(&self, terms: &Terms, generation: u64, now: u64) -> Term {
+        Term::Lease {
+            tag: Term::tag(generation),
+            on_expiry: terms.on_expiry,
+            deadline: self.clock.deadline(now, terms.lease),
+        }
+    }
+}
+
+/// How a lease follows on one that ended for this reason.
+pub(super) fn origin_after(reason: Reason) -> Origin {
+    match reason {
+        Reason::LeaseExpired => Origin::AfterExpiry,
+        _ => Origin::AfterCancel,
+    }
+}
+
+impl Drafted {
+    fn slot(self, tag: u64) -> Slot {
+        Slot::Flight { tag, flight: self.index, tenancy: Slot::tenancy(self.tenancy) }
+    }
+}
+
+impl<'a> Draft<'a> {
+    fn new(core: &'a Core) -> Self {
+        Self {
+            core,
+            shard: core.shard(),
+            flight: None,
+            has_record: false,
+            reserved: None,
+            origin: Origin::Fresh,
+            attempt: 1,
+        }
+    }
+
+    fn follow(&mut self, origin: Origin, attempt: u32) {
+        (self.origin, self.attempt) = (origin, attempt);
+    }
+
+    /// A flight that is ready to be published, with its reserve of one granule.
+    fn prepare(&mut self, ask: &Ask, now: u64) -> Result<Drafted, Limit> {
+        let core = self.core;
+        let facts = Facts { started: now, owner: ask.owner, attempt: self.attempt };
+        if let Some(drafted) = self.flight {
+            core.flights.get(drafted.index).set_facts(facts);
+            return Ok(drafted);
+        }
+        if !core.with_room(|| core.granules.take(1, self.shard)) {
+            return Err(Limit::Bytes);
+        }
+        let Some(index) = core.flights.in_use.alloc(1, self.shard) else {
+            core.granules.give(1, self.shard);
+            return Err(Limit::Records);
+        };
+        let flight = core.flights.get(index);
+        let tenancy = flight.begin(&ask.identity, facts);
+        let generation = flight.next_generation(core.geometry.generation_mask);
+        flight.lease(generation, core.term(&ask.terms, generation, now));
+        let drafted = Drafted { index, tenancy, generation };
+        self.flight = Some(drafted);
+        Ok(drafted)
+    }
+
+    /// Counts the key that is about to enter the table.
+    fn take_record(&mut self) -> Result<(), Limit> {
+        let core = self.core;
+        if !self.has_record && !core.with_room(|| core.records.take(1, self.shard)) {
+            return Err(Limit::Records);
+        }
+        self.has_record = true;
+        Ok(())
+    }
+
+    /// The flight has been published: the caller is its owner.
+    fn execute(&mut self, ask: &Ask) -> Claimed {
+        let Some(drafted) = self.flight.take() else { unreachable!("prepared before published") };
+        Claimed::Execute(Held {
+            flight: drafted.index,
+            generation: drafted.generation,
+            terms: ask.terms,
+            origin: self.origin,
+            attempt: self.attempt,
+        })
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        let core = self.core;
+        core.table.unreserve(&mut self.reserved);
+        if let Some(drafted) = self.flight {
+            core.flights.get(drafted.index).retract();
+            core.flights.in_use.free(drafted.index, 1);
+            core.granules.give(1, self.shard);
+        }
+        if self.has_record {
+            core.records.give(1, self.shard);
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! Ending a lease: complete, cancel, halt; moving its deadline; and what is left to do afterwards.
+//!
+//! The CAS of the fate word ends the lease and says what came of it (F2). All the rest - telling the
+//! waiters, putting the response in the table, giving the flight back - is `finish`, which every
+//! thread that meets such a flight does as well. A thread stopped anywhere in it holds up nobody.
+
+use crate::outcome::{Completion, NoBody, OnEnd, Origin, Reason, Stale};
+use crate::protocol::{Core, Terms};
+use crate::record::fate::Fate;
+use crate::record::response::{Head, Kind, Response, granules_for};
+use crate::record::term::Term;
+use crate::stats::Count;
+use crate::table::SlotRef;
+use crate::table::slot::Slot;
+use crate::wheel::Entry;
+
+/// A lease as a plain value: which flight, and the fencing token.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Held {
+    pub(crate) flight: u32,
+    pub(crate) generation: u64,
+    pub(crate) terms: Terms,
+    pub(crate) origin: Origin,
+    pub(crate) attempt: u32,
+}
+
+/// What a finished record is to say, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ending<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) reason: Reason,
+    pub(crate) bytes: &'a [u8],
+    pub(crate) retention: u64,
+}
+
+impl Core {
+    /// Ends the lease with a response, shared by everyone who waits and kept for the retention.
+    pub(crate) fn complete(&self, held: &Held, ending: Ending<'_>) -> Result<Completion, Stale> {
+        let fit = self.end_with(held.flight, held.generation, ending).map_err(|Stale| {
+            self.count(Count::Stale);
+            Stale
+        })?;
+        self.count(Count::Completes);
+        if fit != Completion::Stored {
+            self.count(Count::Tombstones);
+        }
+        Ok(fit)
+    }
+
+    /// Ends the lease without a result.
+    pub(crate) fn give_up(&self, held: &Held, policy: OnEnd, reason: Reason) -> Result<(), Stale> {
+        let late = self.is_late(held);
+        let ended = self.end_without_result(held.flight, held.generation, policy, reason);
+        let what = match (ended, policy) {
+            (Err(Stale), _) => Count::Stale,
+            (Ok(()), OnEnd::Halt) => Count::Halts,
+            (Ok(()), _) => Count::Cancels,
+        };
+        self.count(what);
+        if late && ended.is_ok() && policy != OnEnd::Halt {
+            self.count(Count::Late);
+        }
+        ended
+    }
+
+    /// Moves the deadline to `millis` from now, never earlier (L1, D1).
+    pub(crate) fn renew(&self, held: &Held, millis: u64) -> Result<(), Stale> {
+        let flight = self.flights.get(held.flight);
+        let tag = Term::tag(held.generation);
+        let deadline = self.clock.deadline(self.clock.now(), millis);
+        loop {
+            let term = flight.term();
+            // The fate is read after the term: if it still is this lease, so was the term (D1).
+            if flight.fate() != (Fate::Leased { generation: held.generation }) {
+                self.count(Count::Stale);
+                return Err(Stale);
+            }
+            let Term::Lease { tag: found, on_expiry, deadline: before } = term else {
+                // Lapsed: somebody is about to end it.
+                self.count(Count::Stale);
+                return Err(Stale);
+            };
+            if found != tag {
+                continue;
+            }
+            let later = Term::Lease { tag, on_expiry, deadline: before.max(deadline) };
+            if flight.change_term(term, later).is_ok() {
+                self.count(Count::Renews);
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether the lease is still the caller's, and until when.
+    pub(crate) fn deadline(&self, held: &Held) -> Result<u64, Stale> {
+        let flight = self.flights.get(held.flight);
+        let term = flight.term();
+        if flight.fate() == (Fate::Leased { generation: held.generation }) {
+            Ok(term.deadline())
+        } else {
+            Err(Stale)
+        }
+    }
+
+    fn is_late(&self, held: &Held) -> bool {
+        self.deadline(held).is_ok_and(|deadline| deadline <= self.clock.now())
+    }
+
+    /// What `policy` says of a lease that ends without a result (L4, L5, L6).
+    pub(super) fn end_without_result(
+        &self,
+        index: u32,
+        generation: u64,
+        policy: OnEnd,
+        reason: Reason,
+    ) -> Result<(), Stale> {
+        let rules = &self.rules;
+        let ending = |kind, retention| Ending { kind, reason, bytes: &[], retention };
+        match policy {
+            OnEnd::Halt => {
+                let halted = ending(Kind::Halted, rules.halted_retention);
+                self.end_with(index, generation, halted).map(drop)
+            }
+            // T3: a cancellation that is kept is for everybody who waits.
+            _ if rules.cancelled_retention > 0 => {
+                let cancelled = ending(Kind::Cancelled, rules.cancelled_retention);
+                self.end_with(index, generation, cancelled).map(drop)
+            }
+            OnEnd::FailWaiters => self.end_to(
+                index,
+                generation,
+                Fate::Dropped { detached: false, reason, generation },
+            ),
+            OnEnd::HandOver => self.end_to(index, generation, Fate::Vacated { reason, generation }),
+        }
+    }
+
+    /// One step from `Leased` to `to`, and what follows from it.
+    fn end_to(&self, index: u32, generation: u64, to: Fate) -> Result<(), Stale> {
+        let flight = self.flights.get(index);
+        // Before the CAS: afterwards the flight may be another tenant's any moment.
+        let tenancy = flight.tenancy();
+        flight.change_fate(Fate::Leased { generation }, to).map_err(|_| Stale)?;
+        match to {
+            Fate::Vacated { .. } => self.serve(index, tenancy, self.clock.now()),
+            _ => self.finish(index, tenancy, to),
+        }
+        Ok(())
+    }
+
+    /// Ends the lease with a finished record.
+    fn end_with(
+        &self,
+        index: u32,
+        generation: u64,
+        ending: Ending<'_>,
+    ) -> Result<Completion, Stale> {
+        let flight = self.flights.get(index);
+        let leased = Fate::Leased { generation };
+        let term = flight.term();
+        let tenancy = flight.tenancy();
+        let identity = flight.identity();
+        if flight.fate() != leased {
+            return Err(Stale);
+        }
+        let now = self.clock.now();
+        let mut head = Head {
+            identity,
+            kind: ending.kind,
+            reason: ending.reason,
+            finished: now,
+            deadline: self.clock.deadline(now, ending.retention),
+            length: u32::try_from(ending.bytes.len()).unwrap_or(u32::MAX),
+        };
+        let (response, fit) = self.store(&mut head, ending.bytes)?;
+        let kept = ending.retention > 0;
+        if kept {
+            response.link();
+            // Before the lease ends: if it does not, the reminder is for nothing.
+            let place = self.place(identity.id);
+            let entry = Entry::new(place.line, place.tag, head.deadline);
+            self.wheel.push(entry, head.deadline, self.shard());
+        }
+        let ended = Fate::Ended { detached: false, loc: response.loc(), kept, generation };
+        if flight.change_fate(leased, ended).is_err() {
+            // Nobody has seen it. The record's own granule stays with the flight.
+            let size = response.size();
+            self.arena.free(response.loc(), size);
+            self.granules.give(u64::from(size) - 1, self.shard());
+            return Err(Stale);
+        }
+        if term.deadline() <= now && ending.reason != Reason::LeaseExpired {
+            self.count(Count::Late);
+        }
+        self.finish(index, tenancy, ended);
+        Ok(fit)
+    }
+
+    /// Writes a finished record into the arena: with its bytes if there is room, else as a tombstone
+    /// in the granule that was reserved by the claim.
+    fn store(&self, head: &mut Head, bytes: &[u8]) -> Result<(Response<'_>, Completion), Stale> {
+        let shard = self.shard();
+        let extra = granules_for(bytes.len()) - 1;
+        let mut fit = Completion::Stored;
+        if bytes.len() > self.rules.max_response {
+            fit = Completion::Tombstone(NoBody::TooLarge);
+        } else if extra > 0 && !self.with_room(|| self.granules.take(extra, shard)) {
+            fit = Completion::Tombstone(NoBody::NoRoom);
+        } else if let Some(loc) = self.alloc_granules(extra as u32 + 1) {
+            let size = extra as u32 + 1;
+            return Ok((Response::write(&self.arena, loc, size, head, bytes), fit));
+        } else {
+            self.granules.give(extra, shard);
+            fit = Completion::Tombstone(NoBody::NoRoom);
+        }
+        head.kind = Kind::Tombstone;
+        // There are more granules than the budget lets be in use, so one is always free; if not now,
+        // then because other calls are in the middle of taking or rolling back.
+        loop {
+            if let Some(loc) = self.arena.alloc(1, shard) {
+                return Ok((Response::write(&self.arena, loc, 1, head, &[]), fit));
+            }
+        }
+    }
+
+    fn alloc_granules(&self, size: u32) -> Option<u32> {
+        let shard = self.shard();
+        self.arena.alloc(size, shard).or_else(|| {
+            // What is expired but not yet removed may lie in the way.
+            self.make_room();
+            self.arena.alloc(size, shard)
+        })
+    }
+
+    /// Does what is left to do for a flight whose lease has ended. Idempotent; `fate` is the word
+    /// that was seen, in `tenancy`.
+    pub(super) fn finish(&self, index: u32, tenancy: u64, fate: Fate) {
+        if !matches!(fate, Fate::Ended { .. } | Fate::Dropped { .. }) || fate.is_detached() {
+            return;
+        }
+        self.tell(index, tenancy, fate);
+        let id = self.flights.get(index).id();
+        let place = self.place(id);
+        for hit in self.table.scan(place) {
+            let Slot::Flight { tag, flight, tenancy: named } = hit.slot else { continue };
+            if flight != index || named != Slot::tenancy(tenancy) {
+                continue;
+            }
+            // The slot's CAS has one winner in a tenancy: F3.
+            let won = match fate {
+                Fate::Ended { loc, kept: true, .. } => {
+                    self.table.change(hit.at, hit.slot, Slot::Done { tag, loc, pins: 0 }).is_ok()
+                }
+                _ => self.remove(hit.at, hit.slot),
+            };
+            if won {
+                self.detach(index);
+            }
+            return;
+        }
+    }
+
+    /// Closes the queue of an ended flight and tells everyone in it to look.
+    pub(super) fn tell(&self, index: u32, tenancy: u64, fate: Fate) {
+        let flight = self.flights.get(index);
+        loop {
+            // The snapshot first: if the flight still is what it was after that, the snapshot is of
+            // its queue, and closing succeeds only if it still is (N3).
+            let seen = flight.queue.snapshot();
+            let same = flight.tenancy() == tenancy && flight.fate() == fate;
+            if !same {
+                return;
+            }
+            if flight.queue.close_if(seen) {
+                if !seen.is_empty() {
+                    flight.queue.notify_all(&self.nodes, &self.parker);
+                }
+                return;
+            }
+        }
+    }
+
+    /// Takes a published slot out of the table, and its key off the count.
+    pub(super) fn remove(&self, at: SlotRef, slot: Slot) -> bool {
+        let removed = self.table.remove(at, slot).is_ok();
+        if removed {
+            self.records.give(1, self.shard());
+        }
+        removed
+    }
+
+    /// The caller took the flight out of the table: nothing names it any more but its waiters.
+    pub(super) fn detach(&self, index: u32) {
+        let flight = self.flights.get(index);
+        let mut fate = flight.fate();
+        // Fails only if the word changed; nobody but us changes an ended word that is not detached.
+        while let Err(now) = flight.change_fate(fate, fate.detach()) {
+            fate = now;
+        }
+        self.try_free(index);
+    }
+
+    /// Gives an ended flight back once nothing names it (F4).
+    pub(super) fn try_free(&self, index: u32) {
+        let flight = self.flights.get(index);
+        // In order: whoever detaches looks at the queue afterwards, whoever leaves the queue last
+        // looks at the fate afterwards, and one of the two must see both. The fate is read first:
+        // the CAS below then says that the queue was this tenant's.
+        let fate = flight.fate_in_order();
+        let queue = flight.queue.snapshot_in_order();
+        if !fate.is_detached() || queue.open || !queue.is_empty() {
+            return;
+        }
+        if flight.change_fate(fate, Fate::Free).is_err() {
+            return;
+        }
+        match fate {
+            Fate::Ended { loc, .. } => self.release(self.response(loc), 1),
+            _ => self.granules.give(1, self.shard()),
+        }
+        self.flights.in_use.free(index, 1);
+    }
+}

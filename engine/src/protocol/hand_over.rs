@@ -1,0 +1,254 @@
+//! Handing over: who waits, who is offered a vacated record, who accepts it (L5 to L7).
+//!
+//! A lease that ends without a result leaves its flight `Vacated`, with the queue as it is. From
+//! then on whoever meets it *serves* it: offers it to the oldest waiter that may execute, by a CAS of
+//! the term word, and wakes that waiter, which accepts by another CAS of the same word. A waiter that
+//! leaves, or does not accept in time, is passed over by a third kind of CAS of the same word: so
+//! exactly one waiter executes, and none can take the record away with it.
+
+use crate::outcome::{Limit, OnEnd, Reason};
+use crate::protocol::claim::{Ask, origin_after};
+use crate::protocol::{Core, Held, Terms};
+use crate::record::fate::Fate;
+use crate::record::flight::Facts;
+use crate::record::response::Head;
+use crate::record::term::Term;
+use crate::stats::Count;
+use crate::sync::{Ordering, fence};
+use crate::wait::queue::Snapshot;
+
+/// A place in a flight's queue. While it is held, the flight stays this tenant's (F4).
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    flight: u32,
+    tenancy: u64,
+    node: u32,
+    terms: Terms,
+    owner: u64,
+}
+
+/// What a waiter finds when it looks.
+#[derive(Debug)]
+#[must_use]
+pub(crate) enum Verdict {
+    /// Nothing yet; look again when notified, or at this time.
+    Wait(u64),
+    /// The caller holds the response at this place.
+    Finished(u32, Head),
+    Cancelled(Reason),
+    Execute(Held),
+    Closed,
+}
+
+impl Core {
+    /// Registers a waiter, if the queue still is as it was seen. `Ok(None)`: it is not.
+    pub(super) fn join(
+        &self,
+        index: u32,
+        tenancy: u64,
+        seen: Snapshot,
+        ask: &Ask,
+    ) -> Result<Option<Waiting>, Limit> {
+        let flight = self.flights.get(index);
+        // Relaxed: a count. It may be a later tenant's for a moment; that costs it one place (W3).
+        let before = flight.waiters.fetch_add(1, Ordering::Relaxed);
+        let node = (before < self.rules.waiters_per_key).then(|| self.nodes.alloc(self.shard()));
+        let Some(Some(number)) = node else {
+            flight.waiters.fetch_sub(1, Ordering::Relaxed);
+            return Err(Limit::Waiters);
+        };
+        let link = self.nodes.get(number).start(ask.may_execute);
+        if !flight.queue.join(seen, &self.nodes, number, link) {
+            self.nodes.free(number);
+            flight.waiters.fetch_sub(1, Ordering::Relaxed);
+            return Ok(None);
+        }
+        Ok(Some(Waiting {
+            flight: index,
+            tenancy,
+            node: number,
+            terms: ask.terms,
+            owner: ask.owner,
+        }))
+    }
+
+    /// What has become of the record the waiter waits for. Anything but `Wait` has ended the
+    /// waiting: the place is given back.
+    pub(crate) fn poll(&self, waiting: &Waiting) -> Verdict {
+        let flight = self.flights.get(waiting.flight);
+        loop {
+            let now = self.clock.now();
+            let fate = flight.fate();
+            match fate {
+                Fate::Leased { generation } => {
+                    let until = flight.term().deadline();
+                    if !self.lapse(waiting.flight, waiting.tenancy, generation, now) {
+                        return Verdict::Wait(until);
+                    }
+                }
+                Fate::Vacated { .. } => {
+                    if let Some(verdict) = self.poll_vacated(waiting, fate, now) {
+                        return verdict;
+                    }
+                }
+                Fate::Ended { loc, .. } => {
+                    // The flight holds the response as long as we are in its queue.
+                    let head = self.hold(loc).head();
+                    self.leave(waiting);
+                    return Verdict::Finished(loc, head);
+                }
+                Fate::Dropped { reason, .. } => {
+                    self.leave(waiting);
+                    return Verdict::Cancelled(reason);
+                }
+                Fate::Free => unreachable!("F4: a flight with waiters is not free"),
+            }
+        }
+    }
+
+    /// `None`: look again.
+    fn poll_vacated(&self, waiting: &Waiting, fate: Fate, now: u64) -> Option<Verdict> {
+        let flight = self.flights.get(waiting.flight);
+        match flight.term() {
+            Term::Offer { node, .. } if node == waiting.node => {
+                if self.is_closed() {
+                    self.leave(waiting);
+                    return Some(Verdict::Closed);
+                }
+                let held = self.accept(waiting, now)?;
+                self.leave(waiting);
+                Some(Verdict::Execute(held))
+            }
+            _ => {
+                self.serve(waiting.flight, waiting.tenancy, now);
+                match (flight.fate() == fate, flight.term()) {
+                    (true, Term::Offer { node, deadline }) if node != waiting.node => {
+                        Some(Verdict::Wait(deadline))
+                    }
+                    _ => None,
+                }
+            }
+        }
+    }
+
+    /// Takes the record that was offered; `None` if the offer was taken back.
+    fn accept(&self, waiting: &Waiting, now: u64) -> Option<Held> {
+        let flight = self.flights.get(waiting.flight);
+        let offer = flight.term();
+        if !matches!(offer, Term::Offer { node, .. } if node == waiting.node) {
+            return None;
+        }
+        let generation = flight.next_generation(self.geometry.generation_mask);
+        // D2: the linearization of the hand-over.
+        flight.change_term(offer, self.term(&waiting.terms, generation, now)).ok()?;
+        let reason = match flight.fate() {
+            Fate::Vacated { reason, .. } => reason,
+            _ => Reason::Owner,
+        };
+        let attempt = flight.facts().attempt + 1;
+        flight.set_facts(Facts { started: now, owner: waiting.owner, attempt });
+        self.serve(waiting.flight, waiting.tenancy, now);
+        self.count(Count::HandOvers);
+        Some(Held {
+            flight: waiting.flight,
+            generation,
+            terms: waiting.terms,
+            origin: origin_after(reason),
+            attempt,
+        })
+    }
+
+    /// Goes one step on with a vacated flight: writes an accepted lease into the fate, offers the
+    /// record to the next waiter, or drops it if there is none. Idempotent; anyone may do it.
+    pub(super) fn serve(&self, index: u32, tenancy: u64, now: u64) {
+        let flight = self.flights.get(index);
+        loop {
+            let fate = flight.fate();
+            let Fate::Vacated { reason, generation: ended } = fate else { return };
+            let term = flight.term();
+            // The term was read after the fate: if the fate still is this, it is this one's.
+            if flight.fate() != fate {
+                continue;
+            }
+            let passed = match term {
+                Term::Lease { tag, .. } if tag != Term::tag(ended) => {
+                    let generation = flight.generation_of(tag, self.geometry.generation_mask);
+                    let _ = flight.change_fate(fate, Fate::Leased { generation });
+                    return;
+                }
+                Term::Offer { node, deadline } if deadline > now => {
+                    // Whoever offered it may have been stopped before waking.
+                    self.nodes.get(node).notify(&self.parker);
+                    return;
+                }
+                Term::Offer { node, .. } => Some(node),
+                Term::Lease { .. } | Term::Lapsed { .. } => None,
+            };
+            let (next, walked) = flight.queue.next_executor(&self.nodes, passed);
+            if flight.fate() != fate {
+                continue;
+            }
+            let Some(next) = next else {
+                if flight.queue.close_if(walked) {
+                    let dropped = Fate::Dropped { detached: false, reason, generation: ended };
+                    if flight.change_fate(fate, dropped).is_ok() {
+                        self.finish(index, tenancy, dropped);
+                    }
+                }
+                continue;
+            };
+            let deadline = self.clock.deadline(now, self.rules.accept_timeout);
+            let offer = Term::Offer { node: next.number, deadline };
+            if flight.change_term(term, offer).is_err() {
+                continue;
+            }
+            // SeqCst fence: pairs with the one in `leave`. Either the leaver sees this offer, or we
+            // see that it leaves.
+            fence(Ordering::SeqCst);
+            if next.is_still_waiting(&self.nodes) {
+                self.nodes.get(next.number).notify(&self.parker);
+                return;
+            }
+            self.take_back(index, next.number);
+        }
+    }
+
+    /// Gives the place in the queue back. If the record was offered here, it passes on (L7).
+    pub(crate) fn leave(&self, waiting: &Waiting) {
+        let flight = self.flights.get(waiting.flight);
+        flight.queue.leave(&self.nodes, waiting.node);
+        // SeqCst fence: see `serve`.
+        fence(Ordering::SeqCst);
+        self.take_back(waiting.flight, waiting.node);
+        self.serve(waiting.flight, waiting.tenancy, self.clock.now());
+        // Relaxed: a count.
+        flight.waiters.fetch_sub(1, Ordering::Relaxed);
+        self.nodes.free(waiting.node);
+        self.try_free(waiting.flight);
+    }
+
+    /// Withdraws an offer to a waiter that has left.
+    fn take_back(&self, index: u32, node: u32) {
+        let flight = self.flights.get(index);
+        let fate = flight.fate();
+        let term = flight.term();
+        if let (Fate::Vacated { generation, .. }, Term::Offer { node: offered, deadline }) =
+            (fate, term)
+            && offered == node
+        {
+            let lapsed =
+                Term::Lapsed { tag: Term::tag(generation), on_expiry: OnEnd::HandOver, deadline };
+            let _ = flight.change_term(term, lapsed);
+        }
+    }
+
+    /// Sleeps until notified or `until`, if nothing has happened since `prepare`.
+    pub(crate) fn sleep(&self, waiting: &Waiting, until: u64) {
+        self.nodes.get(waiting.node).sleep(&self.parker, until);
+    }
+
+    /// Before looking: what happens from here on wakes the waiter.
+    pub(crate) fn prepare(&self, waiting: &Waiting) {
+        self.nodes.get(waiting.node).prepare();
+    }
+}

@@ -1,0 +1,174 @@
+//! The protocol: what a claim, an end, a hand-over and an expiry do, step by step.
+//!
+//! [`Core`] holds the structures; each file here is one part of the life of a record:
+//!
+//! - `claim`: find the record, or make one; the decision who executes.
+//! - `end`: complete, cancel, halt, renew; and `finish`, which any thread can do after them.
+//! - `hand_over`: the queue is served: offer, accept, pass on; joining and leaving.
+//! - `expiry`: what time ends: leases, finished records; and making room.
+//! - `pins`: holding a response while looking at it.
+//!
+//! No function here blocks, and each loop goes round again only because another thread's step
+//! succeeded (P1).
+
+mod claim;
+mod end;
+mod expiry;
+mod hand_over;
+mod pins;
+
+pub(crate) use claim::{Ask, Claimed, Refusal};
+pub(crate) use end::{Ending, Held};
+pub(crate) use hand_over::{Verdict, Waiting};
+
+use crate::clock::Clock;
+use crate::geometry::Geometry;
+use crate::memory::arena::{Arena, Granule};
+use crate::memory::budget::Budget;
+use crate::outcome::OnEnd;
+use crate::record::flight::Flights;
+use crate::stats::{Count, Counters};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, thread_number};
+use crate::table::{Place, Table};
+use crate::wait::node::Nodes;
+use crate::wait::park::Parker;
+use crate::wheel::Wheel;
+
+/// What an owner may choose about its lease; in milliseconds of engine time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Terms {
+    pub(crate) lease: u64,
+    pub(crate) retention: u64,
+    pub(crate) on_abandon: OnEnd,
+    pub(crate) on_expiry: OnEnd,
+}
+
+/// What holds for the whole engine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    pub(crate) max_response: usize,
+    pub(crate) waiters_per_key: u32,
+    pub(crate) cancelled_retention: u64,
+    pub(crate) halted_retention: u64,
+    pub(crate) accept_timeout: u64,
+}
+
+/// See the module.
+pub(crate) struct Core {
+    pub(crate) clock: Clock,
+    pub(crate) parker: Parker,
+    pub(crate) rules: Rules,
+    pub(crate) geometry: Geometry,
+    pub(crate) counters: Counters,
+    seed: u64,
+    table: Table,
+    flights: Flights,
+    nodes: Nodes,
+    arena: Arena,
+    wheel: Wheel,
+    /// Keys with a record.
+    records: Budget,
+    /// Granules of responses, and one for each record in flight.
+    granules: Budget,
+    closed: AtomicBool,
+    /// Where the next look through the table, and through the flights, goes on.
+    table_sweep: AtomicU32,
+    flight_sweep: AtomicU32,
+    records_peak: AtomicU64,
+    granules_peak: AtomicU64,
+    waiters_peak: AtomicU64,
+}
+
+impl Core {
+    /// `None` if the system has no address space for it.
+    pub(crate) fn new(geometry: Geometry, rules: Rules, clock: Clock, seed: u64) -> Option<Self> {
+        let shards = geometry.shards;
+        Some(Self {
+            parker: Parker::new(clock.clone()),
+            clock,
+            rules,
+            geometry,
+            counters: Counters::new(shards),
+            seed,
+            table: Table::new(geometry.lines_for, shards)?,
+            flights: Flights::new(geometry.flights, shards)?,
+            nodes: Nodes::new(geometry.waiters, shards)?,
+            arena: Arena::new(geometry.arena_granules, shards)?,
+            // One reminder a record, and as many again that have lost their record.
+            wheel: Wheel::new(geometry.wheel, 2 * geometry.records, shards)?,
+            records: Budget::new(geometry.records, 64, shards),
+            granules: Budget::new(geometry.granules, 1024, shards),
+            closed: AtomicBool::new(false),
+            table_sweep: AtomicU32::new(0),
+            flight_sweep: AtomicU32::new(0),
+            records_peak: AtomicU64::new(0),
+            granules_peak: AtomicU64::new(0),
+            waiters_peak: AtomicU64::new(0),
+        })
+    }
+
+    /// The shard of the calling thread: where it allocates, counts and inserts.
+    #[inline]
+    fn shard(&self) -> usize {
+        (thread_number() % self.geometry.shards) as usize
+    }
+
+    /// Where a key belongs. The seed is secret: callers who choose their ids cannot choose a line.
+    #[inline]
+    fn place(&self, id: [u64; 2]) -> Place {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&id[0].to_le_bytes());
+        bytes[8..].copy_from_slice(&id[1].to_le_bytes());
+        self.table.place(xxhash_rust::xxh3::xxh3_64_with_seed(&bytes, self.seed))
+    }
+
+    #[inline]
+    pub(crate) fn count(&self, what: Count) {
+        self.counters.add(what, self.shard());
+    }
+
+    /// No new keys from now on, and no hand-overs.
+    pub(crate) fn close(&self) {
+        // Release: what the caller did before closing is seen by whoever is refused for it.
+        self.closed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn records_used(&self) -> u64 {
+        self.records.used()
+    }
+
+    /// Bytes by the budget: responses, and one granule for each record in flight.
+    pub(crate) fn bytes_used(&self) -> u64 {
+        self.granules.used() * Granule::BYTES as u64
+    }
+
+    pub(crate) fn waiters_used(&self) -> u64 {
+        self.nodes.used().into()
+    }
+
+    /// Brings the peaks up to now: records, bytes, waiters.
+    pub(crate) fn peaks(&self) -> [u64; 3] {
+        // Relaxed: reports.
+        let raise = |peak: &AtomicU64, now: u64| peak.fetch_max(now, Ordering::Relaxed).max(now);
+        [
+            raise(&self.records_peak, self.records_used()),
+            raise(&self.granules_peak, self.bytes_used()),
+            raise(&self.waiters_peak, self.waiters_used()),
+        ]
+    }
+
+    /// What is allocated behind the budgets, for tests: arena granules, overflow pairs, wheel chunks.
+    #[cfg(test)]
+    pub(crate) fn memory_used(&self) -> [u32; 3] {
+        [self.arena.used(), self.table.pairs_used(), self.wheel.chunks_used()]
+    }
+
+    #[cfg(test)]
+    pub(crate) fn line_count(&self) -> u32 {
+        self.table.line_count()
+    }
+}

@@ -1,0 +1,97 @@
+//! Holding a response while looking at it (`record::response`, P1 and P2).
+
+use crate::protocol::Core;
+use crate::record::response::Response;
+use crate::table::slot::Slot;
+use crate::table::{Hit, SlotRef};
+
+impl Core {
+    /// Holds the response that a slot names, by counting a pin in the slot itself. `None` if the
+    /// slot names something else by now.
+    #[inline]
+    pub(super) fn pin(&self, hit: Hit) -> Option<Response<'_>> {
+        let Slot::Done { loc: wanted, .. } = hit.slot else { return None };
+        let mut seen = hit.slot;
+        loop {
+            let Slot::Done { tag, loc, pins } = seen else { return None };
+            // At the greatest count nobody can be let in before somebody below has moved pins over;
+            // that takes as many threads as there are counts above the threshold, each stopped
+            // between two neighbouring steps (DESIGN.md, "Widths").
+            if loc != wanted || pins == Slot::PINS_MAX {
+                return None;
+            }
+            let more = Slot::Done { tag, loc, pins: pins + 1 };
+            match self.table.change(hit.at, seen, more) {
+                Ok(()) => {
+                    if pins + 1 >= self.geometry.pins_high {
+                        self.move_pins(hit.at, more);
+                    }
+                    return Some(Response::held(&self.arena, loc));
+                }
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// Moves the pins counted in a slot over to the response, which the caller holds. First added
+    /// there, then taken here: in between there is one too many, never one too few.
+    #[cold]
+    fn move_pins(&self, at: SlotRef, seen: Slot) {
+        let Slot::Done { tag, loc, pins } = seen else { return };
+        let response = Response::held(&self.arena, loc);
+        response.hold(pins);
+        if self.table.change(at, seen, Slot::Done { tag, loc, pins: 0 }).is_err() {
+            self.release(response, pins);
+        }
+    }
+
+    /// Lets go of a response that was pinned through `at` and goes no further than this call.
+    pub(super) fn unpin(&self, at: SlotRef, response: Response<'_>) {
+        // Back in the slot if that is where the pin still is; it saves the response's cache line.
+        if let Slot::Done { tag, loc, pins } = self.table.load(at)
+            && loc == response.loc()
+            && pins > 0
+        {
+            let seen = Slot::Done { tag, loc, pins };
+            if self.table.change(at, seen, Slot::Done { tag, loc, pins: pins - 1 }).is_ok() {
+                return;
+            }
+        }
+        self.release(response, 1);
+    }
+
+    /// Lets go of `count` holds, and frees the response if they were the last.
+    #[inline]
+    pub(crate) fn release(&self, response: Response<'_>, count: u64) {
+        if response.release(count) {
+            self.free_response(response);
+        }
+    }
+
+    /// The slot that named the response does not any more; it had counted `pins`.
+    pub(super) fn unlink(&self, response: Response<'_>, pins: u64) {
+        if response.unlink(pins) {
+            self.free_response(response);
+        }
+    }
+
+    /// Gives the memory of a response back, that nobody holds (P2).
+    pub(super) fn free_response(&self, response: Response<'_>) {
+        let size = response.size();
+        self.arena.free(response.loc(), size);
+        self.granules.give(size.into(), self.shard());
+    }
+
+    /// One hold more, by somebody who has one.
+    pub(crate) fn hold(&self, loc: u32) -> Response<'_> {
+        let response = Response::held(&self.arena, loc);
+        response.hold(1);
+        response
+    }
+
+    /// A response that the caller holds.
+    #[inline]
+    pub(crate) fn response(&self, loc: u32) -> Response<'_> {
+        Response::held(&self.arena, loc)
+    }
+}

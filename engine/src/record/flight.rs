@@ -1,0 +1,243 @@
+//! A flight: the in-flight half of a record. It exists from the claim to the end of the lease.
+//!
+//! Flights are type-stable: the memory of one is only ever a flight, so that anyone may look at any
+//! of them at any time and then find out, by `tenancy`, whether it was still the one that was meant.
+//!
+//! | field               | written by                                        | read by                |
+//! |---------------------|---------------------------------------------------|------------------------|
+//! | `fate`              | CAS, see `fate`                                   | anyone                 |
+//! | `term`              | CAS, see `term`                                   | anyone                 |
+//! | `queue`             | CAS, see `wait::queue`                            | anyone                 |
+//! | `tenancy`           | whoever allocated the flight, before publishing   | anyone                 |
+//! | `generation`        | add 1: the claimer, and a waiter that accepts     | the same, and helpers  |
+//! | `id`, `fingerprint` | whoever allocated the flight, before publishing   | anyone, under tenancy  |
+//! | `started`, `owner`, `attempt` | the owner of the moment, for reports    | anyone; may be torn    |
+//! | `waiters`           | add and subtract by those who join and leave      | those who join (W3)    |
+//!
+//! V1  `tenancy` changes before anything else does when a flight is used again, and a slot in the
+//!     table never names a tenancy that is over. So: read tenancy, read what is wanted, see the slot
+//!     unchanged, see tenancy unchanged - and what was read belongs to the record in that slot.
+
+use crate::memory::bitmap::Bitmap;
+use crate::memory::region::{Region, Zeroed};
+use crate::record::fate::Fate;
+use crate::record::term::Term;
+use crate::sync::{AtomicU32, AtomicU64, Ordering, fence, model_fence};
+use crate::wait::queue::Queue;
+
+/// Two cache lines: the first has what a claim or complete touches.
+#[repr(C, align(128))]
+#[derive(Default)]
+pub(crate) struct Flight {
+    fate: AtomicU64,
+    term: AtomicU64,
+    pub(crate) queue: Queue,
+    tenancy: AtomicU64,
+    id: [AtomicU64; 2],
+    /// Low 32 bits: the attempt; bit 32: a fingerprint is bound.
+    facts: AtomicU64,
+    generation: AtomicU64,
+    fingerprint: [AtomicU64; 2],
+    started: AtomicU64,
+    owner: AtomicU64,
+    pub(crate) waiters: AtomicU32,
+}
+
+// SAFETY: M1 (all fields are integer atomics; zero means Free, tenancy 0, an empty closed queue).
+unsafe impl Zeroed for Flight {}
+
+const HAS_FINGERPRINT: u64 = 1 << 32;
+
+/// What binds a record to a request: who it is, and what it says (K4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Identity {
+    pub(crate) id: [u64; 2],
+    pub(crate) fingerprint: Option<[u64; 2]>,
+}
+
+impl Identity {
+    /// K4: a check only where both sides gave a fingerprint.
+    pub(crate) fn mismatches(&self, other: &Identity) -> bool {
+        matches!((self.fingerprint, other.fingerprint), (Some(a), Some(b)) if a != b)
+    }
+}
+
+/// What the owner of the moment wrote about its lease. For reports only.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) started: u64,
+    pub(crate) owner: u64,
+    pub(crate) attempt: u32,
+}
+
+impl Flight {
+    #[inline]
+    pub(crate) fn fate(&self) -> Fate {
+        // Acquire: pairs with the Release of every transition below, so that what the word names
+        // (a response, the tenant's fields) is visible to whoever acts on it.
+        Fate::unpack(self.fate.load(Ordering::Acquire))
+    }
+
+    /// One transition of the fate word. `Err` has what is there instead.
+    #[inline]
+    pub(crate) fn change_fate(&self, from: Fate, to: Fate) -> Result<(), Fate> {
+        // SeqCst: as Release it publishes what the caller wrote for the new state (edge "fate"), as
+        // Acquire it lets it act on what the old state named; and it is in one order with the
+        // queue's changes (see `fate_in_order`). Acquire on failure: as in `fate`.
+        let change =
+            self.fate.compare_exchange(from.pack(), to.pack(), Ordering::SeqCst, Ordering::Acquire);
+        model_fence();
+        change.map(drop).map_err(Fate::unpack)
+    }
+
+    /// The fate, in one order with all changes of fates and queues (F4 in `try_free`).
+    #[inline]
+    pub(crate) fn fate_in_order(&self) -> Fate {
+        model_fence();
+        Fate::unpack(self.fate.load(Ordering::SeqCst))
+    }
+
+    #[inline]
+    pub(crate) fn term(&self) -> Term {
+        // Acquire: pairs with `change_term`; a helper that sees an accepted lease must also see the
+        // generation it was given.
+        Term::unpack(self.term.load(Ordering::Acquire))
+    }
+
+    #[inline]
+    pub(crate) fn change_term(&self, from: Term, to: Term) -> Result<(), Term> {
+        // AcqRel: see `term`; Acquire on failure for the same reason.
+        self.term
+            .compare_exchange(from.pack(), to.pack(), Ordering::AcqRel, Ordering::Acquire)
+            .map(drop)
+            .map_err(Term::unpack)
+    }
+
+    #[inline]
+    pub(crate) fn tenancy(&self) -> u64 {
+        // Acquire: the reads of the tenant's fields come after (V1).
+        self.tenancy.load(Ordering::Acquire)
+    }
+
+    /// Whether `tenancy` is still the current one, after the tenant's fields were read.
+    #[inline]
+    pub(crate) fn still(&self, tenancy: u64) -> bool {
+        // Acquire fence (edge "tenancy"): pairs with the Release fence in `begin`. If any read
+        // before it saw a later tenant's field, the load below sees that tenant's number.
+        fence(Ordering::Acquire);
+        self.tenancy.load(Ordering::Relaxed) == tenancy
+    }
+
+    /// Only meaningful between `tenancy` and `still`, or for a registered waiter or an owner.
+    #[inline]
+    pub(crate) fn identity(&self) -> Identity {
+        // Relaxed: V1 validates.
+        let bound = self.facts.load(Ordering::Relaxed) & HAS_FINGERPRINT != 0;
+        Identity {
+            id: load_pair(&self.id),
+            fingerprint: bound.then(|| load_pair(&self.fingerprint)),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn id(&self) -> [u64; 2] {
+        load_pair(&self.id)
+    }
+
+    pub(crate) fn facts(&self) -> Facts {
+        // Relaxed: reports.
+        Facts {
+            started: self.started.load(Ordering::Relaxed),
+            owner: self.owner.load(Ordering::Relaxed),
+            attempt: self.facts.load(Ordering::Relaxed) as u32,
+        }
+    }
+
+    /// Written by a waiter that has just become the owner.
+    pub(crate) fn set_facts(&self, facts: Facts) {
+        // Relaxed: reports.
+        self.started.store(facts.started, Ordering::Relaxed);
+        self.owner.store(facts.owner, Ordering::Relaxed);
+        let bound = self.facts.load(Ordering::Relaxed) & HAS_FINGERPRINT;
+        self.facts.store(bound | u64::from(facts.attempt), Ordering::Relaxed);
+    }
+
+    /// A generation nobody has had (F1). `mask` is the geometry's; all ones but in tests.
+    #[inline]
+    pub(crate) fn next_generation(&self, mask: u64) -> u64 {
+        // AcqRel: a helper reads it after the term that carries its tag (see `generation_of`).
+        (self.generation.fetch_add(1, Ordering::AcqRel) + 1) & mask
+    }
+
+    /// The full generation of an accepted term: the latest given out that ends in `tag`.
+    pub(crate) fn generation_of(&self, tag: u64, mask: u64) -> u64 {
+        let latest = self.generation.load(Ordering::Acquire);
+        let behind = Term::tag((latest & mask).wrapping_sub(tag)) & mask;
+        latest.wrapping_sub(behind) & mask
+    }
+
+    /// Makes a freshly allocated flight a new tenant's. The caller alone has it (B1).
+    pub(crate) fn begin(&self, identity: &Identity, facts: Facts) -> u64 {
+        // Relaxed: the allocation bit ordered us after the last tenant, and nobody else writes.
+        let tenancy = self.tenancy.load(Ordering::Relaxed) + 1;
+        self.tenancy.store(tenancy, Ordering::Relaxed);
+        // Release fence (edge "tenancy"): pairs with the Acquire fence in `still`.
+        fence(Ordering::Release);
+        store_pair(&self.id, identity.id);
+        if let Some(fingerprint) = identity.fingerprint {
+            store_pair(&self.fingerprint, fingerprint);
+        }
+        let bound = if identity.fingerprint.is_some() { HAS_FINGERPRINT } else { 0 };
+        self.facts.store(bound | u64::from(facts.attempt), Ordering::Relaxed);
+        self.started.store(facts.started, Ordering::Relaxed);
+        self.owner.store(facts.owner, Ordering::Relaxed);
+        tenancy
+    }
+
+    /// Starts the first lease of a tenancy; still before the flight is published.
+    pub(crate) fn lease(&self, generation: u64, term: Term) {
+        self.queue.open();
+        // Relaxed: the slot's publication (edge "publish") makes both visible.
+        self.term.store(term.pack(), Ordering::Relaxed);
+        self.fate.store(Fate::Leased { generation }.pack(), Ordering::Relaxed);
+    }
+
+    /// Takes back a flight that was never published.
+    pub(crate) fn retract(&self) {
+        self.queue.close_unused();
+        // Release: a sweep that looks at it late sees Free, not a lease.
+        self.fate.store(Fate::Free.pack(), Ordering::Release);
+    }
+}
+
+#[inline]
+fn load_pair(pair: &[AtomicU64; 2]) -> [u64; 2] {
+    // Relaxed: validated by tenancy, or exclusive.
+    [pair[0].load(Ordering::Relaxed), pair[1].load(Ordering::Relaxed)]
+}
+
+#[inline]
+fn store_pair(pair: &[AtomicU64; 2], value: [u64; 2]) {
+    // Relaxed: published by the slot, guarded by the tenancy fence.
+    pair[0].store(value[0], Ordering::Relaxed);
+    pair[1].store(value[1], Ordering::Relaxed);
+}
+
+/// All flights, and which of them are in use.
+pub(crate) struct Flights {
+    flights: Region<Flight>,
+    pub(crate) in_use: Bitmap,
+}
+
+impl Flights {
+    pub(crate) fn new(count: u32, shard_count: u32) -> Option<Self> {
+        // One word a chunk: a shard turns round in 64 flights, which stay in its cache.
+        let in_use = Bitmap::new(count, 0, 1, shard_count)?;
+        Some(Self { flights: Region::new(count as usize)?, in_use })
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, index: u32) -> &Flight {
+        &self.flights[index as usize]
+    }
+}

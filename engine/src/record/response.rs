@@ -1,0 +1,231 @@
+//! A response: the finished half of a record, one contiguous immutable block in the arena.
+//!
+//! ```text
+//! granule 0:  holds | id 2 | fingerprint 2 | outcome | origin | length      (8 words, one cache line)
+//! granule 1+: the bytes
+//! ```
+//!
+//! A response is held alive by `holds`, a count that is split in two: pins taken through the table
+//! are counted in the slot that names the response, in the same word, so that whoever finds it there
+//! holds it with one CAS and nobody ever touches a response that may already be gone. Everyone lets
+//! go at the response itself.
+//!
+//! P1  While a slot names the response: holds = LINKED + other holders - releases, and the pins
+//!     taken are in the slot. Unlinking moves that number over: holds += pins - LINKED.
+//! P2  holds reaches 0 exactly once, when it is unlinked and nobody holds it; whoever brings it there
+//!     frees the memory.
+//! P3  The header and the bytes are written before publication and never after.
+
+use crate::memory::arena::{Arena, Granule};
+use crate::outcome::Reason;
+use crate::record::flight::Identity;
+use crate::record::{Field, TIME_BITS};
+use crate::sync::{Ordering, fence};
+
+/// Added to `holds` while a slot names the response; far above any number of pins a slot can count.
+const LINKED: u64 = 1 << 40;
+
+const HOLDS: usize = 0;
+const ID: usize = 1;
+const FINGERPRINT: usize = 3;
+const OUTCOME: usize = 5;
+const ORIGIN: usize = 6;
+const LENGTH: usize = 7;
+
+type Deadline = Field<0, TIME_BITS>;
+type KindBits = Field<{ Deadline::END }, 3>;
+type Bound = Field<{ KindBits::END }, 1>;
+
+type Finished = Field<0, TIME_BITS>;
+type ReasonBits = Field<{ Finished::END }, { Reason::BITS }>;
+
+type Length = Field<0, 32>;
+type Size = Field<{ Length::END }, 32>;
+
+/// What a finished record says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// The bytes are there.
+    Response,
+    /// The bytes are there and are an error that is shared.
+    Error,
+    /// Done, bytes not kept.
+    Tombstone,
+    Cancelled,
+    Halted,
+}
+
+impl Kind {
+    fn unpack(bits: u64) -> Self {
+        match bits {
+            0 => Kind::Response,
+            1 => Kind::Error,
+            2 => Kind::Tombstone,
+            3 => Kind::Cancelled,
+            _ => Kind::Halted,
+        }
+    }
+}
+
+/// Everything in the header but the holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head {
+    pub(crate) identity: Identity,
+    pub(crate) kind: Kind,
+    pub(crate) reason: Reason,
+    /// When it was finished.
+    pub(crate) finished: u64,
+    /// When the record ends.
+    pub(crate) deadline: u64,
+    /// Bytes of the response (also of a tombstone: what it had).
+    pub(crate) length: u32,
+}
+
+/// Granules that a response of `length` bytes takes, its header included.
+pub(crate) fn granules_for(length: usize) -> u64 {
+    1 + (length as u64).div_ceil(Granule::BYTES as u64)
+}
+
+/// A response that the caller may look at: it is held, or not published yet.
+#[derive(Clone, Copy)]
+pub(crate) struct Response<'a> {
+    arena: &'a Arena,
+    loc: u32,
+}
+
+impl<'a> Response<'a> {
+    /// Writes a response into a fresh run of `size` granules at `loc`, held once by the caller.
+    ///
+    /// The caller alone has the run (B1).
+    pub(crate) fn write(arena: &'a Arena, loc: u32, size: u32, head: &Head, bytes: &[u8]) -> Self {
+        let this = Self { arena, loc };
+        let words = &this.granule().words;
+        // Relaxed: published by the fate word, then the slot (edges "fate", "publish").
+        let set = |index: usize, value| words[index].store(value, Ordering::Relaxed);
+        let identity = &head.identity;
+        set(HOLDS, 1);
+        set(ID, identity.id[0]);
+        set(ID + 1, identity.id[1]);
+        let fingerprint = identity.fingerprint.unwrap_or_default();
+        set(FINGERPRINT, fingerprint[0]);
+        set(FINGERPRINT + 1, fingerprint[1]);
+        set(
+            OUTCOME,
+            Deadline::put(head.deadline)
+                | KindBits::put(head.kind as u64)
+                | Bound::put(identity.fingerprint.is_some().into()),
+        );
+        set(ORIGIN, Finished::put(head.finished) | ReasonBits::put(head.reason.pack()));
+        set(LENGTH, Length::put(head.length.into()) | Size::put(size.into()));
+        arena.write_bytes(loc + 1, bytes);
+        this
+    }
+
+    /// The response at `loc`, which the caller holds.
+    #[inline]
+    pub(crate) fn held(arena: &'a Arena, loc: u32) -> Self {
+        Self { arena, loc }
+    }
+
+    /// Where it is.
+    #[inline]
+    pub(crate) fn loc(&self) -> u32 {
+        self.loc
+    }
+
+    #[inline]
+    fn granule(&self) -> &'a Granule {
+        self.arena.granule(self.loc)
+    }
+
+    #[inline]
+    fn word(&self, index: usize) -> u64 {
+        // Relaxed: immutable since before it was published (P3).
+        self.granule().words[index].load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn id(&self) -> [u64; 2] {
+        [self.word(ID), self.word(ID + 1)]
+    }
+
+    #[inline]
+    pub(crate) fn deadline(&self) -> u64 {
+        Deadline::get(self.word(OUTCOME))
+    }
+
+    pub(crate) fn head(&self) -> Head {
+        let outcome = self.word(OUTCOME);
+        let origin = self.word(ORIGIN);
+        let bound = Bound::get(outcome) == 1;
+        Head {
+            identity: Identity {
+                id: self.id(),
+                fingerprint: bound.then(|| [self.word(FINGERPRINT), self.word(FINGERPRINT + 1)]),
+            },
+            kind: Kind::unpack(KindBits::get(outcome)),
+            reason: Reason::unpack(ReasonBits::get(origin)),
+            finished: Finished::get(origin),
+            deadline: Deadline::get(outcome),
+            length: Length::get(self.word(LENGTH)) as u32,
+        }
+    }
+
+    /// The bytes; empty where none were kept.
+    #[cfg(not(idem_loom))]
+    #[inline]
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        let kind = Kind::unpack(KindBits::get(self.word(OUTCOME)));
+        if !matches!(kind, Kind::Response | Kind::Error) {
+            return &[];
+        }
+        let length = Length::get(self.word(LENGTH)) as usize;
+        // SAFETY: P2 and P3 (held, so allocated; immutable since before it was published).
+        unsafe { self.arena.bytes(self.loc + 1, length) }
+    }
+
+    /// Loom's atomics are no bytes; models compare words.
+    #[cfg(idem_loom)]
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        &[]
+    }
+
+    /// Granules it takes.
+    pub(crate) fn size(&self) -> u32 {
+        Size::get(self.word(LENGTH)) as u32
+    }
+
+    /// Says that a slot is about to name it. Before publication only.
+    pub(crate) fn link(&self) {
+        // Relaxed: not published yet.
+        self.granule().words[HOLDS].store(LINKED + 1, Ordering::Relaxed);
+    }
+
+    /// One holder more. The caller must hold it already, or know who does for the length of the call.
+    #[inline]
+    pub(crate) fn hold(&self, count: u64) {
+        // Relaxed: whoever adds already holds it, so it cannot go to 0 meanwhile (P2).
+        self.granule().words[HOLDS].fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// `count` holders fewer; true if the caller must free it now.
+    #[inline]
+    #[must_use]
+    pub(crate) fn release(&self, count: u64) -> bool {
+        // Release: our reads of it come before its memory is used again (edge "free").
+        let before = self.granule().words[HOLDS].fetch_sub(count, Ordering::Release);
+        debug_assert!(before >= count, "P1: released more often than held");
+        if before == count {
+            // Acquire: pairs with every other holder's Release above.
+            fence(Ordering::Acquire);
+        }
+        before == count
+    }
+
+    /// The slot that named it does so no more, and had counted `pins`; true if the caller must free it.
+    #[must_use]
+    pub(crate) fn unlink(&self, pins: u64) -> bool {
+        self.release(LINKED - pins)
+    }
+}

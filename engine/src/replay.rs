@@ -1,0 +1,94 @@
+//! A stored response, as it is handed out.
+
+use core::fmt;
+use core::ops::Deref;
+use core::time::Duration;
+use std::sync::Arc;
+
+use crate::engine::Anchor;
+use crate::outcome::Info;
+use crate::protocol::Core;
+use crate::record::response::{Head, Kind};
+
+/// The bytes of a response, shared with everyone else who has them, and immutable.
+///
+/// Nothing is copied. The bytes stay where they are, also when the record expires, for as long as
+/// the replay is held; they count against the engine's byte limit until then.
+pub struct Replay {
+    anchor: Arc<Anchor>,
+    loc: u32,
+}
+
+impl Replay {
+    /// Takes over one hold on the response at `loc`.
+    pub(crate) fn new(anchor: Arc<Anchor>, loc: u32) -> Self {
+        Self { anchor, loc }
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.anchor.core.response(self.loc).bytes()
+    }
+
+    /// Whether it is an error that the owner shared, not a response.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.head().kind == Kind::Error
+    }
+
+    /// How old it is, and how long the record is kept.
+    #[must_use]
+    pub fn info(&self) -> Info {
+        info(&self.anchor.core, &self.head())
+    }
+
+    fn head(&self) -> Head {
+        self.anchor.core.response(self.loc).head()
+    }
+}
+
+/// What can be told of a finished record.
+pub(crate) fn info(core: &Core, head: &Head) -> Info {
+    let now = core.clock.now();
+    Info {
+        age: Duration::from_millis(now.saturating_sub(head.finished)),
+        left: Duration::from_millis(head.deadline.saturating_sub(now)),
+        owner: 0,
+    }
+}
+
+impl Deref for Replay {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl AsRef<[u8]> for Replay {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl Clone for Replay {
+    fn clone(&self) -> Self {
+        self.anchor.core.hold(self.loc);
+        Self { anchor: self.anchor.clone(), loc: self.loc }
+    }
+}
+
+impl Drop for Replay {
+    fn drop(&mut self) {
+        let core = &self.anchor.core;
+        core.release(core.response(self.loc), 1);
+    }
+}
+
+impl fmt::Debug for Replay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The length only: responses may hold what does not belong in a log (H5).
+        f.debug_struct("Replay").field("length", &self.len()).finish_non_exhaustive()
+    }
+}

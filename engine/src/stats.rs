@@ -1,0 +1,176 @@
+//! Counters: always on, one cache line group a shard, never on a decision path.
+
+use crossbeam_utils::CachePadded;
+
+use crate::outcome::Limit;
+use crate::protocol::Core;
+use crate::sync::{AtomicU64, Ordering};
+
+/// What is counted.
+#[derive(Clone, Copy)]
+#[repr(usize)]
+pub(crate) enum Count {
+    Executes,
+    Replays,
+    Done,
+    InFlight,
+    Mismatches,
+    Cancelled,
+    Halted,
+    FullRecords,
+    FullBytes,
+    FullWaiters,
+    Closed,
+    Completes,
+    Tombstones,
+    Late,
+    Stale,
+    Cancels,
+    Halts,
+    Renews,
+    HandOvers,
+    LeaseExpiries,
+    Expired,
+    TimedOut,
+}
+
+impl Count {
+    pub(crate) fn full(limit: Limit) -> Self {
+        match limit {
+            Limit::Records => Count::FullRecords,
+            Limit::Bytes => Count::FullBytes,
+            Limit::Waiters => Count::FullWaiters,
+        }
+    }
+}
+
+const KINDS: usize = Count::TimedOut as usize + 1;
+
+type Shard = CachePadded<[AtomicU64; KINDS]>;
+
+/// See the module.
+pub(crate) struct Counters {
+    shards: Box<[Shard]>,
+}
+
+impl Counters {
+    pub(crate) fn new(shard_count: u32) -> Self {
+        let shard = |_| CachePadded::new(core::array::from_fn(|_| AtomicU64::new(0)));
+        Self { shards: (0..shard_count).map(shard).collect() }
+    }
+
+    #[inline]
+    pub(crate) fn add(&self, what: Count, shard: usize) {
+        // Relaxed: a count.
+        self.shards[shard % self.shards.len()][what as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn sum(&self, what: Count) -> u64 {
+        self.shards.iter().map(|s| s[what as usize].load(Ordering::Relaxed)).sum()
+    }
+}
+
+/// What an engine has done and holds (O1). Counts are since it was built.
+///
+/// Counts of different things are read one after the other, so sums may be off by what happened
+/// meanwhile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Claims and waits that got a lease.
+    pub executes: u64,
+    /// Claims that got a stored response.
+    pub replays: u64,
+    /// Claims that got [`Outcome::Done`](crate::Outcome::Done).
+    pub done: u64,
+    /// Claims that met an owner at work.
+    pub in_flight: u64,
+    /// Claims of a key that was used with another fingerprint.
+    pub mismatches: u64,
+    /// Claims that met a kept cancellation.
+    pub cancelled: u64,
+    /// Claims that met a halted record.
+    pub halted: u64,
+    /// Claims refused for the limit of records.
+    pub full_records: u64,
+    /// Claims refused for the limit of bytes.
+    pub full_bytes: u64,
+    /// Claims refused for the limits of waiters.
+    pub full_waiters: u64,
+    /// Claims refused because the engine was closed.
+    pub closed: u64,
+    /// Leases that ended with a response.
+    pub completes: u64,
+    /// Of these, those whose bytes were not kept.
+    pub tombstones: u64,
+    /// Ends by the owner that came after the deadline and still counted.
+    pub late: u64,
+    /// Calls of owners whose lease was over.
+    pub stale: u64,
+    /// Leases that their owners gave up, or dropped.
+    pub cancels: u64,
+    /// Leases that ended halted.
+    pub halts: u64,
+    /// Deadlines moved.
+    pub renews: u64,
+    /// Leases that passed to a waiter.
+    pub hand_overs: u64,
+    /// Leases that ended for their age.
+    pub lease_expiries: u64,
+    /// Finished records removed because their retention was over.
+    pub expired: u64,
+    /// Waits that ended because their time was up.
+    pub timed_out: u64,
+    /// System calls made to wake a waiter.
+    pub wakes: u64,
+    /// Keys with a record, now.
+    pub records: u64,
+    /// The most there were, as seen at ticks and calls of `stats`.
+    pub records_peak: u64,
+    /// Bytes of the arena in use, headers and rounding included, and what in-flight records reserve.
+    pub bytes: u64,
+    /// The most there were, as seen at ticks and calls of `stats`.
+    pub bytes_peak: u64,
+    /// Waiters, now.
+    pub waiters: u64,
+    /// The most there were, as seen at ticks and calls of `stats`.
+    pub waiters_peak: u64,
+}
+
+impl Stats {
+    pub(crate) fn read(core: &Core) -> Self {
+        let sum = |what| core.counters.sum(what);
+        let [records_peak, bytes_peak, waiters_peak] = core.peaks();
+        Self {
+            executes: sum(Count::Executes),
+            replays: sum(Count::Replays),
+            done: sum(Count::Done),
+            in_flight: sum(Count::InFlight),
+            mismatches: sum(Count::Mismatches),
+            cancelled: sum(Count::Cancelled),
+            halted: sum(Count::Halted),
+            full_records: sum(Count::FullRecords),
+            full_bytes: sum(Count::FullBytes),
+            full_waiters: sum(Count::FullWaiters),
+            closed: sum(Count::Closed),
+            completes: sum(Count::Completes),
+            tombstones: sum(Count::Tombstones),
+            late: sum(Count::Late),
+            stale: sum(Count::Stale),
+            cancels: sum(Count::Cancels),
+            halts: sum(Count::Halts),
+            renews: sum(Count::Renews),
+            hand_overs: sum(Count::HandOvers),
+            lease_expiries: sum(Count::LeaseExpiries),
+            expired: sum(Count::Expired),
+            timed_out: sum(Count::TimedOut),
+            wakes: core.parker.wakes(),
+            records: core.records_used(),
+            records_peak,
+            bytes: core.bytes_used(),
+            bytes_peak,
+            waiters: core.waiters_used(),
+            waiters_peak,
+        }
+    }
+}

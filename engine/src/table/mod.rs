@@ -1,0 +1,315 @@
+//! The table: which keys have a record, and where it is.
+//!
+//! ```text
+//! line, 64 bytes:    header | slot 0 .. slot 5 | link          pair, 128 bytes: slot 6 .. slot 21
+//! ```
+//!
+//! A key belongs to one line and never moves. A slot is claimed with a CAS of its word and becomes
+//! part of the table with a CAS of the header; records change in place with a CAS of the slot. Lines
+//! that need more than six slots borrow an overflow pair for as long as it is needed (`overflow`).
+//! There is no resize: the number of keys is bounded (R1), and no tombstones: a removed slot is
+//! vacant at once.
+//!
+//! The table knows tags and words, not what they name: who a record belongs to is decided by its
+//! users, `protocol`.
+//!
+//! T1  At most one published slot of a line belongs to a key. (Publishing needs the header under
+//!     which the caller found no such slot, H1.)
+//! T2  A published slot keeps its key until it is removed.
+
+pub(crate) mod header;
+mod overflow;
+pub(crate) mod slot;
+
+use crate::memory::region::{Region, Zeroed};
+use crate::sync::{AtomicU64, Ordering};
+use header::{Header, LINE_SLOTS, MAIN_SLOTS, PAIR_SLOTS};
+use overflow::{Link, Pairs};
+use slot::Slot;
+
+/// Records that a line is meant for, on average.
+const RECORDS_PER_LINE: u64 = 3;
+
+#[repr(C, align(64))]
+#[derive(Default)]
+struct Line {
+    header: AtomicU64,
+    slots: [AtomicU64; MAIN_SLOTS as usize],
+    link: AtomicU64,
+}
+
+// SAFETY: M1 (integer atomics; zero is an empty line).
+unsafe impl Zeroed for Line {}
+
+/// See the module.
+pub(crate) struct Table {
+    lines: Region<Line>,
+    pairs: Pairs,
+}
+
+/// Where a key belongs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place {
+    pub(crate) line: u32,
+    pub(crate) tag: u64,
+}
+
+/// One slot of a line, as it was reached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct SlotRef {
+    line: u32,
+    slot: u32,
+    /// The link through which an overflow slot was reached.
+    link: Link,
+}
+
+/// What a scan found: a slot with the right tag, and its word.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Hit {
+    pub(crate) at: SlotRef,
+    pub(crate) slot: Slot,
+}
+
+/// The outcome of `publish`.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Publish {
+    /// It is part of the table.
+    Done,
+    /// The line changed since it was scanned: scan again. The reservation stays.
+    Changed,
+    /// No slot to be had.
+    NoRoom,
+}
+
+impl Table {
+    /// Room for `record_count` keys.
+    pub(crate) fn new(record_count: u64, shard_count: u32) -> Option<Self> {
+        let line_count = Self::line_count_for(record_count);
+        Some(Self {
+            lines: Region::new(line_count as usize)?,
+            pairs: Pairs::new(line_count, shard_count)?,
+        })
+    }
+
+    pub(crate) fn line_count_for(record_count: u64) -> u64 {
+        record_count.div_ceil(RECORDS_PER_LINE).max(1)
+    }
+
+    pub(crate) fn line_count(&self) -> u32 {
+        self.lines.len() as u32
+    }
+
+    /// Where `placement`, 64 evenly spread bits, belongs.
+    #[inline]
+    pub(crate) fn place(&self, placement: u64) -> Place {
+        let line = ((placement >> 32) * self.lines.len() as u64) >> 32;
+        Place { line: line as u32, tag: Slot::tag(placement) }
+    }
+
+    /// The slots of the line that carry the tag.
+    #[inline]
+    pub(crate) fn scan(&self, place: Place) -> Scan {
+        self.scan_for(place.line, |word| Slot::matches(word, place.tag))
+    }
+
+    /// All slots of a line that are part of the table.
+    pub(crate) fn scan_line(&self, line: u32) -> Scan {
+        self.scan_for(line, |_| true)
+    }
+
+    #[inline]
+    fn scan_for(&self, number: u32, wanted: impl Fn(u64) -> bool) -> Scan {
+        let line = &self.lines[number as usize];
+        // Acquire (edge "publish"): pairs with the Release of the header CAS that published a slot,
+        // and keeps the loads of the slots after it.
+        let header = Header(line.header.load(Ordering::Acquire));
+        let mut words = [0; LINE_SLOTS as usize];
+        let mut found = 0;
+        // No branch a slot: which one matches is unpredictable, and a wrong guess on a line that is
+        // not in the cache would stop the next claim's loads as well.
+        for (slot, word) in line.slots.iter().enumerate() {
+            // Acquire: what the word names was written before (edge "publish").
+            words[slot] = word.load(Ordering::Acquire);
+            found |= u64::from(wanted(words[slot])) << slot;
+        }
+        let mut link = Link::NONE;
+        if header.has_overflow() {
+            link = Link::unpack(line.link.load(Ordering::Acquire));
+            if let Some(pair) = self.pairs.get(link) {
+                for (slot, word) in pair.iter().enumerate() {
+                    let slot = slot + MAIN_SLOTS as usize;
+                    words[slot] = word.load(Ordering::Acquire);
+                    found |= u64::from(wanted(words[slot])) << slot;
+                }
+            }
+        }
+        Scan { line: number, header, link, words, left: found & header.live() }
+    }
+
+    /// The word of a slot now.
+    #[inline]
+    pub(crate) fn load(&self, at: SlotRef) -> Slot {
+        // Acquire: edge "publish".
+        Slot::unpack(self.word(at).load(Ordering::Acquire))
+    }
+
+    /// Whether the slot has this word and is part of the table, now (S2). For an overflow slot also
+    /// that the pair is still this line's.
+    #[inline]
+    pub(crate) fn confirms(&self, at: SlotRef, slot: Slot) -> bool {
+        let line = &self.lines[at.line as usize];
+        // Acquire: the header is looked at after the word, the link after the header.
+        self.load(at) == slot
+            && Header(line.header.load(Ordering::Acquire)).is_live(at.slot)
+            && (at.slot < MAIN_SLOTS || Link::unpack(line.link.load(Ordering::Acquire)) == at.link)
+    }
+
+    /// Changes a published slot in place. `Err` has what is there instead.
+    #[inline]
+    pub(crate) fn change(&self, at: SlotRef, from: Slot, to: Slot) -> Result<(), Slot> {
+        // AcqRel (edge "publish"): what `to` names was written before; Acquire also on failure.
+        self.word(at)
+            .compare_exchange(from.pack(), to.pack(), Ordering::AcqRel, Ordering::Acquire)
+            .map(drop)
+            .map_err(Slot::unpack)
+    }
+
+    /// Makes `slot` part of the line that `scan` looked through and did not find the key in.
+    pub(crate) fn publish(
+        &self,
+        place: Place,
+        scanned: Header,
+        slot: Slot,
+        reserved: &mut Option<SlotRef>,
+        shard: usize,
+    ) -> Publish {
+        let line = &self.lines[place.line as usize];
+        if let Some(at) = *reserved
+            && at.slot >= MAIN_SLOTS
+            && (scanned.is_frozen() || Link::unpack(line.link.load(Ordering::Acquire)) != at.link)
+        {
+            // The pair it is in is not this line's any more.
+            self.unreserve(reserved);
+        }
+        if reserved.is_none() {
+            *reserved = self.reserve(place.line, scanned, slot, shard);
+        }
+        let Some(at) = *reserved else {
+            return self.no_room(place.line, scanned);
+        };
+        // Release (edge "publish"): the flight is written before. Relaxed on failure: scan again.
+        let publish = line.header.compare_exchange(
+            scanned.0,
+            scanned.with(at.slot).0,
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
+        if publish.is_ok() { Publish::Done } else { Publish::Changed }
+    }
+
+    /// Gives back a reservation that was not published.
+    pub(crate) fn unreserve(&self, reserved: &mut Option<SlotRef>) {
+        if let Some(at) = reserved.take() {
+            // Release: whoever reserves it next comes after us. Nobody else writes it (S2).
+            self.word(at).store(Slot::Vacant.pack(), Ordering::Release);
+        }
+    }
+
+    /// Takes the key of a published slot out of the table; false if the slot has changed.
+    pub(crate) fn remove(&self, at: SlotRef, from: Slot) -> Result<(), Slot> {
+        let tag = match from {
+            Slot::Flight { tag, .. } | Slot::Done { tag, .. } | Slot::Dead { tag } => tag,
+            Slot::Vacant => 0,
+        };
+        self.change(at, from, Slot::Dead { tag })?;
+        let line = &self.lines[at.line as usize];
+        // AcqRel: the next scan of the line sees the slot gone, and ours is after what is there.
+        // Never fails for good: we alone clear this bit (S3).
+        let before = line
+            .header
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |header| {
+                Some(Header(header).without(at.slot).0)
+            })
+            .unwrap_or_default();
+        // Release: as in `unreserve`.
+        self.word(at).store(Slot::Vacant.pack(), Ordering::Release);
+        if at.slot >= MAIN_SLOTS && !Header(before).without(at.slot).has_overflow() {
+            self.take_pair_off(at.line);
+        }
+        Ok(())
+    }
+
+    /// Claims a vacant slot of the line, without making it part of the table.
+    fn reserve(&self, number: u32, scanned: Header, slot: Slot, shard: usize) -> Option<SlotRef> {
+        let line = &self.lines[number as usize];
+        for (index, word) in (0..).zip(&line.slots) {
+            if !scanned.is_live(index) && Self::take(word, slot) {
+                return Some(SlotRef { line: number, slot: index, link: Link::NONE });
+            }
+        }
+        if scanned.is_frozen() {
+            return None;
+        }
+        let link = self.pairs.attach(&line.link, shard)?;
+        for (index, word) in (MAIN_SLOTS..).zip(self.pairs.get(link)?) {
+            if !scanned.is_live(index) && Self::take(word, slot) {
+                return Some(SlotRef { line: number, slot: index, link });
+            }
+        }
+        None
+    }
+
+    fn take(word: &AtomicU64, slot: Slot) -> bool {
+        // Relaxed: a look before the CAS. Acquire: after whoever vacated it; nothing is published
+        // yet, the header does that.
+        word.load(Ordering::Relaxed) == 0
+            && word.compare_exchange(0, slot.pack(), Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// Why nothing could be reserved: the line is in the middle of a change, or it is full.
+    fn no_room(&self, number: u32, scanned: Header) -> Publish {
+        if scanned.is_frozen() {
+            self.take_pair_off(number);
+            return Publish::Changed;
+        }
+        let line = &self.lines[number as usize];
+        let unchanged = line.header.load(Ordering::Acquire) == scanned.0;
+        if unchanged { Publish::NoRoom } else { Publish::Changed }
+    }
+
+    #[inline]
+    fn word(&self, at: SlotRef) -> &AtomicU64 {
+        if at.slot < MAIN_SLOTS {
+            return &self.lines[at.line as usize].slots[at.slot as usize];
+        }
+        self.pairs.slot(at.link, at.slot - MAIN_SLOTS)
+    }
+}
+
+/// The hits of one scan.
+pub(crate) struct Scan {
+    line: u32,
+    pub(crate) header: Header,
+    link: Link,
+    words: [u64; LINE_SLOTS as usize],
+    left: u64,
+}
+
+impl Iterator for Scan {
+    type Item = Hit;
+
+    #[inline]
+    fn next(&mut self) -> Option<Hit> {
+        if self.left == 0 {
+            return None;
+        }
+        let slot = self.left.trailing_zeros();
+        self.left &= self.left - 1;
+        let link = if slot < MAIN_SLOTS { Link::NONE } else { self.link };
+        let at = SlotRef { line: self.line, slot, link };
+        Some(Hit { at, slot: Slot::unpack(self.words[slot as usize]) })
+    }
+}
+
+const _: () = assert!(PAIR_SLOTS * 8 == 128);

@@ -1,0 +1,163 @@
+//! Overflow pairs: sixteen more slots for a line that needs them, for as long as it does.
+//!
+//! ```text
+//! link word of a line:  version 32 | pair + 1 32
+//! ```
+//!
+//! A pair is put on by whoever finds the line full, and taken off by whoever removes its last record:
+//!
+//! 1. freeze: CAS of the header, from one without live overflow slots. Reservations made under an
+//!    older header cannot be published any more (H1), new ones are not made (H2).
+//! 2. CAS of the link to none. Its winner gives the pair back.
+//! 3. thaw: CAS of the header.
+//!
+//! Anyone who needs the line's overflow meanwhile does steps 2 and 3 as well: a thread stopped
+//! between them holds up nobody.
+//!
+//! O1  The link's version changes with every change, so step 2 cannot take a later pair off.
+//! O2  A pair that is given back may still have slots that are not vacant: late reservations, and
+//!     removals that have not reached their last store. Their makers vacate them; until then the
+//!     pair's next line takes them for somebody's reservation, which they are.
+
+use crate::memory::bitmap::Bitmap;
+use crate::memory::region::{Region, Zeroed};
+use crate::record::Field;
+use crate::sync::{AtomicU64, Ordering};
+use crate::table::Table;
+use crate::table::header::{Header, PAIR_SLOTS};
+
+type PairBits = Field<0, 32>;
+type Version = Field<{ PairBits::END }, 32>;
+
+/// A link word.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Link(u64);
+
+impl Link {
+    pub(crate) const NONE: Self = Self(0);
+
+    pub(crate) fn unpack(word: u64) -> Self {
+        Self(word)
+    }
+
+    fn pair(self) -> Option<u32> {
+        (PairBits::get(self.0) as u32).checked_sub(1)
+    }
+
+    fn next(self, pair: Option<u32>) -> Self {
+        let number = pair.map_or(0, |pair| u64::from(pair) + 1);
+        Self(Version::put(Version::get(self.0).wrapping_add(1)) | PairBits::put(number))
+    }
+}
+
+#[repr(C, align(128))]
+#[derive(Default)]
+struct Pair([AtomicU64; PAIR_SLOTS as usize]);
+
+// SAFETY: M1 (integer atomics).
+unsafe impl Zeroed for Pair {}
+
+/// All pairs, and which are in use.
+pub(crate) struct Pairs {
+    pairs: Region<Pair>,
+    in_use: Bitmap,
+}
+
+impl Pairs {
+    /// One for every second line: ten times what evenly spread keys need (DESIGN.md, "Table"). They
+    /// cost nothing until used.
+    pub(crate) fn new(line_count: u64, shard_count: u32) -> Option<Self> {
+        let count = u32::try_from(line_count / 2 + 64).ok()?;
+        Some(Self {
+            pairs: Region::new(count as usize)?,
+            in_use: Bitmap::new(count, 0, 1, shard_count)?,
+        })
+    }
+
+    pub(crate) fn get(&self, link: Link) -> Option<&[AtomicU64; PAIR_SLOTS as usize]> {
+        link.pair().map(|pair| &self.pairs[pair as usize].0)
+    }
+
+    /// The slot of a pair; `link` must have one.
+    pub(crate) fn slot(&self, link: Link, index: u32) -> &AtomicU64 {
+        let pair = link.pair().unwrap_or_default();
+        &self.pairs[pair as usize].0[index as usize]
+    }
+
+    /// The line's pair, put on if it has none.
+    pub(crate) fn attach(&self, word: &AtomicU64, shard: usize) -> Option<Link> {
+        // Acquire: pairs with the CAS below, of whoever put it on.
+        let seen = Link(word.load(Ordering::Acquire));
+        if seen.pair().is_some() {
+            return Some(seen);
+        }
+        let pair = self.in_use.alloc(1, shard)?;
+        let link = seen.next(Some(pair));
+        match word.compare_exchange(seen.0, link.0, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => Some(link),
+            Err(now) => {
+                self.in_use.free(pair, 1);
+                Some(Link(now)).filter(|now| now.pair().is_some())
+            }
+        }
+    }
+
+    /// Pairs in use. For tests.
+    #[cfg(test)]
+    pub(crate) fn used(&self) -> u32 {
+        self.in_use.used()
+    }
+}
+
+impl Table {
+    /// Takes the overflow pair off a line if none of its slots is live.
+    pub(super) fn take_pair_off(&self, number: u32) {
+        let line = &self.lines[number as usize];
+        // Acquire: the link is read after the header that says what may be done with it.
+        let mut header = Header(line.header.load(Ordering::Acquire));
+        let link = Link(line.link.load(Ordering::Acquire));
+        if header.has_overflow() || (link.pair().is_none() && !header.is_frozen()) {
+            return;
+        }
+        if !header.is_frozen() {
+            let frozen = header.freeze(true);
+            // AcqRel: step 1. A failure means that the line is in use again, or somebody is at it.
+            let step = line.header.compare_exchange(
+                header.0,
+                frozen.0,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            );
+            if step.is_err() {
+                return;
+            }
+            header = frozen;
+        } else if line.header.load(Ordering::Acquire) != header.0 {
+            // Thawed since: the link may be a later pair's.
+            return;
+        }
+        if let Some(pair) = link.pair() {
+            // AcqRel: step 2; its winner is the one that gives the pair back (O1).
+            let none = link.next(None);
+            let step =
+                line.link.compare_exchange(link.0, none.0, Ordering::AcqRel, Ordering::Relaxed);
+            if step.is_ok() {
+                self.pairs.in_use.free(pair, 1);
+            }
+        }
+        // AcqRel: step 3. A failure: others use the main slots meanwhile; whoever needs the overflow
+        // thaws it.
+        let _ = line.header.compare_exchange(
+            header.0,
+            header.freeze(false).0,
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        );
+    }
+
+    /// Overflow pairs in use. For tests.
+    #[cfg(test)]
+    pub(crate) fn pairs_used(&self) -> u32 {
+        self.pairs.used()
+    }
+}

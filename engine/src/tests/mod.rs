@@ -1,0 +1,1 @@
+//! Tests of the contract, named by its rules, under every geometry.

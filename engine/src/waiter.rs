@@ -1,0 +1,149 @@
+//! Waiting for somebody else's result.
+
+use core::fmt;
+use core::time::Duration;
+use std::sync::Arc;
+
+use crate::builder::{DURATION_MAX, duration_millis};
+use crate::engine::Anchor;
+use crate::lease::Lease;
+use crate::outcome::{Info, WaitOutcome};
+use crate::protocol::{Core, Verdict, Waiting};
+use crate::record::flight::Facts;
+use crate::record::response::{Head, Kind};
+use crate::record::term::Term;
+use crate::replay::{Replay, info};
+use crate::stats::Count;
+
+/// What a claim found: an owner at work, and the place in the queue that the claim took.
+#[derive(Debug)]
+pub struct InFlight {
+    info: Info,
+    waiter: Option<Waiter>,
+}
+
+impl InFlight {
+    pub(crate) fn new(core: &Core, waiter: Option<Waiter>, facts: Facts, term: Term) -> Self {
+        let now = core.clock.now();
+        let info = Info {
+            age: Duration::from_millis(now.saturating_sub(facts.started)),
+            left: Duration::from_millis(term.deadline().saturating_sub(now)),
+            owner: facts.owner,
+        };
+        Self { info, waiter }
+    }
+
+    /// The owner's lease, as it was when the claim was made.
+    #[must_use]
+    pub fn info(&self) -> Info {
+        self.info
+    }
+
+    /// The place in the queue; `None` if the claim said not to wait.
+    #[must_use]
+    pub fn into_waiter(self) -> Option<Waiter> {
+        self.waiter
+    }
+
+    /// As [`Waiter::wait`]. A claim that said not to wait gets [`WaitOutcome::TimedOut`] at once.
+    pub fn wait(self) -> WaitOutcome {
+        self.waiter.map_or(WaitOutcome::TimedOut, Waiter::wait)
+    }
+
+    /// As [`Waiter::wait_for`]. A claim that said not to wait gets [`WaitOutcome::TimedOut`] at once.
+    pub fn wait_for(self, time: Duration) -> WaitOutcome {
+        self.waiter.map_or(WaitOutcome::TimedOut, |waiter| waiter.wait_for(time))
+    }
+}
+
+/// A place in the queue of those who wait for one owner's result.
+///
+/// Dropping it gives the place back and disturbs nobody; if the record was being handed over to it,
+/// it passes on to the next.
+#[must_use = "a dropped waiter waits for nothing"]
+pub struct Waiter {
+    anchor: Arc<Anchor>,
+    /// `None` once the waiting has ended.
+    waiting: Option<Waiting>,
+}
+
+impl Waiter {
+    pub(crate) fn new(anchor: Arc<Anchor>, waiting: Waiting) -> Self {
+        Self { anchor, waiting: Some(waiting) }
+    }
+
+    /// Blocks the thread until the owner's lease ends, one way or another.
+    ///
+    /// It always does: if the owner says nothing, the lease runs out, and then the oldest waiter
+    /// executes (or whatever the owner's policy is).
+    pub fn wait(self) -> WaitOutcome {
+        self.wait_until(u64::MAX)
+    }
+
+    /// As [`wait`](Self::wait), but at most for `time`; [`WaitOutcome::TimedOut`] after that.
+    pub fn wait_for(self, time: Duration) -> WaitOutcome {
+        let clock = &self.anchor.core.clock;
+        let millis = duration_millis(time.min(DURATION_MAX)).unwrap_or(u64::MAX);
+        let limit = clock.deadline(clock.now(), millis);
+        self.wait_until(limit)
+    }
+
+    fn wait_until(mut self, limit: u64) -> WaitOutcome {
+        let core = &self.anchor.core;
+        let Some(waiting) = &self.waiting else { return WaitOutcome::TimedOut };
+        let verdict = loop {
+            // First ready to be woken, then look, then sleep: nothing is missed in between.
+            core.prepare(waiting);
+            match core.poll(waiting) {
+                Verdict::Wait(_) if core.clock.now() >= limit => {
+                    core.count(Count::TimedOut);
+                    // Dropping leaves the queue, and passes on what may just have been offered.
+                    return WaitOutcome::TimedOut;
+                }
+                Verdict::Wait(until) => core.sleep(waiting, until.min(limit)),
+                verdict => break verdict,
+            }
+        };
+        self.waiting = None;
+        self.outcome(verdict)
+    }
+
+    fn outcome(&self, verdict: Verdict) -> WaitOutcome {
+        let core = &self.anchor.core;
+        match verdict {
+            Verdict::Finished(loc, head) => self.finished(loc, &head),
+            Verdict::Cancelled(reason) => WaitOutcome::Cancelled(reason),
+            Verdict::Execute(held) => {
+                core.count(Count::Executes);
+                WaitOutcome::Execute(Lease::new(self.anchor.clone(), held))
+            }
+            Verdict::Closed => WaitOutcome::Closed,
+            Verdict::Wait(_) => WaitOutcome::TimedOut,
+        }
+    }
+
+    fn finished(&self, loc: u32, head: &Head) -> WaitOutcome {
+        // Takes over the hold that came with the verdict; lets go of it where it is not handed on.
+        let replay = Replay::new(self.anchor.clone(), loc);
+        match head.kind {
+            Kind::Response | Kind::Error => WaitOutcome::Replay(replay),
+            Kind::Tombstone => WaitOutcome::Done(info(&self.anchor.core, head)),
+            Kind::Cancelled => WaitOutcome::Cancelled(head.reason),
+            Kind::Halted => WaitOutcome::Halted(head.reason),
+        }
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        if let Some(waiting) = self.waiting.take() {
+            self.anchor.core.leave(&waiting);
+        }
+    }
+}
+
+impl fmt::Debug for Waiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waiter").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,369 @@
+//! The timer wheel: tells when to look at a line of the table again. It only reminds; what is due is
+//! decided from the record and the clock (K7), so an entry may be late, twice or for nothing.
+//!
+//! Each shard has a wheel of its own, so equal deadlines do not meet at one word. A bucket is a stack
+//! of *chunks* of entries. Inserting reserves a place in the top chunk with one CAS; taking out pops
+//! a whole chunk, so that a thread stopped while it works through one holds up no more than that.
+//!
+//! ```text
+//! bucket head:  version 32 | filled 8 | chunk 24          chunk: next | 63 entries
+//! entry:        line + 1 28 | tag 8 | deadline 28 (low bits)
+//! ```
+//!
+//! L1  A chunk is filled only while it is the top of its bucket, and `next` never changes there.
+//! L2  `done` only grows. Whoever inserts looks at `done` again afterwards, whoever processes a tick
+//!     looks at its buckets again after moving `done`: one of the two sees the other, so no entry
+//!     stays behind in a bucket whose time has passed.
+//! L3  An entry is owed no more than a reminder: what is lost with a thread that is stopped between
+//!     reserving and writing is found by the sweep that a full engine makes (R2).
+
+mod level;
+
+use crossbeam_utils::CachePadded;
+
+use level::Bucket;
+pub(crate) use level::Shape;
+
+use crate::memory::bitmap::Bitmap;
+use crate::memory::region::{Region, Zeroed};
+use crate::record::Field;
+use crate::sync::{AtomicU64, Ordering};
+
+/// Entries of a chunk; its first word is the link to the next.
+const CHUNK_ENTRIES: u32 = 63;
+
+type ChunkBits = Field<0, 24>;
+type Filled = Field<{ ChunkBits::END }, 8>;
+type Version = Field<{ Filled::END }, 32>;
+
+type Time = Field<0, 28>;
+type Tag = Field<{ Time::END }, 8>;
+type LineBits = Field<{ Tag::END }, 28>;
+
+/// A reminder: look at the slots with this tag in this line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) line: u32,
+    /// Low bits of the tag in the table.
+    pub(crate) tag: u64,
+    /// Low bits of the deadline it was inserted for.
+    pub(crate) time: u64,
+}
+
+impl Entry {
+    /// Lines that entries can name.
+    pub(crate) const LINE_COUNT_MAX: u64 = LineBits::MAX;
+
+    pub(crate) fn new(line: u32, tag: u64, deadline: u64) -> Self {
+        Self { line, tag: tag & Tag::MAX, time: deadline & Time::MAX }
+    }
+
+    /// Whether it was made for a record with this tag and deadline.
+    pub(crate) fn is_for(self, tag: u64, deadline: u64) -> bool {
+        self.has_tag(tag) && self.time == deadline & Time::MAX
+    }
+
+    pub(crate) fn has_tag(self, tag: u64) -> bool {
+        self.tag == tag & Tag::MAX
+    }
+
+    fn pack(self) -> u64 {
+        LineBits::put(u64::from(self.line) + 1) | Tag::put(self.tag) | Time::put(self.time)
+    }
+
+    fn unpack(word: u64) -> Self {
+        Self { line: (LineBits::get(word) - 1) as u32, tag: Tag::get(word), time: Time::get(word) }
+    }
+
+    /// The full tick, for an entry that is not due before `done + 1`.
+    fn tick(self, done: u64) -> u64 {
+        done + 1 + (self.time.wrapping_sub(done + 1) & Time::MAX)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct HeadWord {
+    version: u64,
+    filled: u32,
+    chunk: u32,
+}
+
+impl HeadWord {
+    fn unpack(word: u64) -> Self {
+        Self {
+            version: Version::get(word),
+            filled: Filled::get(word) as u32,
+            chunk: ChunkBits::get(word) as u32,
+        }
+    }
+
+    fn pack(self) -> u64 {
+        Version::put(self.version)
+            | Filled::put(self.filled.into())
+            | ChunkBits::put(self.chunk.into())
+    }
+}
+
+#[repr(C, align(64))]
+struct Chunk {
+    next: AtomicU64,
+    entries: [AtomicU64; CHUNK_ENTRIES as usize],
+}
+
+#[cfg(idem_loom)]
+impl Default for Chunk {
+    fn default() -> Self {
+        Self { next: AtomicU64::new(0), entries: core::array::from_fn(|_| AtomicU64::new(0)) }
+    }
+}
+
+// SAFETY: M1 (integer atomics).
+unsafe impl Zeroed for Chunk {}
+
+struct Shard {
+    /// Every tick up to this one has been processed.
+    done: AtomicU64,
+    heads: Box<[AtomicU64]>,
+}
+
+/// See the module.
+pub(crate) struct Wheel {
+    shape: Shape,
+    shards: Box<[CachePadded<Shard>]>,
+    chunks: Region<Chunk>,
+    in_use: Bitmap,
+}
+
+impl Wheel {
+    /// Room for about `entry_count` entries.
+    pub(crate) fn new(shape: Shape, entry_count: u64, shard_count: u32) -> Option<Self> {
+        // Each bucket may hold one chunk that is not full.
+        let partial = u64::from(shape.bucket_count() * shard_count);
+        let chunk_count = entry_count.div_ceil(CHUNK_ENTRIES.into()) + partial + 1;
+        let chunk_count = chunk_count.min(ChunkBits::MAX) as u32;
+        let heads = || (0..shape.bucket_count()).map(|_| AtomicU64::new(0)).collect();
+        let shard = |_| CachePadded::new(Shard { done: AtomicU64::new(0), heads: heads() });
+        Some(Self {
+            shape,
+            shards: (0..shard_count).map(shard).collect(),
+            chunks: Region::new(chunk_count as usize)?,
+            in_use: Bitmap::new(chunk_count, 1, 1, shard_count)?,
+        })
+    }
+
+    /// Inserts a reminder for `deadline`; false if there is no memory for it (L3).
+    pub(crate) fn push(&self, entry: Entry, deadline: u64, shard: usize) -> bool {
+        let at = shard % self.shards.len();
+        loop {
+            // SeqCst here, below and in `advance`: L2 needs insert-then-look against move-then-look
+            // in one order. (Free on x86, where the CAS is a full barrier and the load a load.)
+            let done = self.shards[at].done.load(Ordering::SeqCst);
+            let (bucket, first) = self.shape.place(done, deadline);
+            if !self.insert(at, bucket, entry) {
+                return false;
+            }
+            crate::sync::model_fence();
+            if self.shards[at].done.load(Ordering::SeqCst) < first {
+                return true;
+            }
+            // The bucket was passed meanwhile. Once more; the entry left there reminds for nothing.
+        }
+    }
+
+    /// Processes ticks up to `now`, at most about `budget` entries; `visit` gets those due. Returns
+    /// what is left of the budget: 0 means that there may be more to do.
+    pub(crate) fn advance(&self, now: u64, budget: u32, mut visit: impl FnMut(Entry)) -> u32 {
+        let mut left = budget;
+        for at in 0..self.shards.len() {
+            while left > 0 && self.step(at, now, &mut left, &mut visit) {}
+        }
+        left
+    }
+
+    /// Goes on to the next tick that has entries; false when `now` is reached.
+    fn step(&self, at: usize, now: u64, left: &mut u32, visit: &mut impl FnMut(Entry)) -> bool {
+        let shard = &self.shards[at];
+        let done = shard.done.load(Ordering::SeqCst);
+        let is_empty = |bucket| self.head(at, bucket).chunk == 0;
+        let Some(tick) = self.shape.next(done, now, is_empty) else {
+            // Nothing up to `now`. Whoever inserts before we say so sees `done` move (L2).
+            return self.move_done(at, now) && self.shape.next(done, now, is_empty).is_some();
+        };
+        // So that entries moved down now are placed as seen from just before the tick.
+        self.move_done(at, tick - 1);
+        let mut clean = false;
+        while !clean {
+            for bucket in self.shape.due(tick) {
+                while let Some(chunk) = self.pop(at, bucket) {
+                    self.empty(at, chunk, bucket.level, left, visit);
+                    if *left == 0 {
+                        return true;
+                    }
+                }
+            }
+            self.move_done(at, tick);
+            clean = self.shape.due(tick).all(|bucket| self.head(at, bucket).chunk == 0);
+        }
+        true
+    }
+
+    /// Moves `done` up to `tick`; false if it was there or beyond.
+    fn move_done(&self, at: usize, tick: u64) -> bool {
+        let before = self.shards[at].done.fetch_max(tick, Ordering::SeqCst);
+        crate::sync::model_fence();
+        before < tick
+    }
+
+    fn head(&self, at: usize, bucket: Bucket) -> HeadWord {
+        HeadWord::unpack(self.shards[at].heads[self.shape.index(bucket)].load(Ordering::SeqCst))
+    }
+
+    /// SeqCst: see `push`; as Release it publishes a new chunk, as Acquire it sees the entries of the
+    /// one taken.
+    fn change_head(
+        &self,
+        at: usize,
+        bucket: Bucket,
+        from: HeadWord,
+        filled: u32,
+        chunk: u32,
+    ) -> bool {
+        let to = HeadWord { version: from.version + 1, filled, chunk };
+        self.shards[at].heads[self.shape.index(bucket)]
+            .compare_exchange(from.pack(), to.pack(), Ordering::SeqCst, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    fn insert(&self, at: usize, bucket: Bucket, entry: Entry) -> bool {
+        loop {
+            let head = self.head(at, bucket);
+            if head.chunk != 0 && head.filled < CHUNK_ENTRIES {
+                if self.change_head(at, bucket, head, head.filled + 1, head.chunk) {
+                    let place = &self.chunks[head.chunk as usize].entries[head.filled as usize];
+                    // Release: pairs with the swap in `empty`. If the chunk was emptied between our
+                    // reservation and now, the entry waits in it for the chunk's next use (L3).
+                    if place
+                        .compare_exchange(0, entry.pack(), Ordering::Release, Ordering::Relaxed)
+                        .is_ok()
+                    {
+                        return true;
+                    }
+                }
+                continue;
+            }
+            let Some(fresh) = self.in_use.alloc(1, at) else { return false };
+            let chunk = &self.chunks[fresh as usize];
+            // Relaxed: the head publishes both.
+            chunk.next.store(head.chunk.into(), Ordering::Relaxed);
+            chunk.entries[0].store(entry.pack(), Ordering::Relaxed);
+            if self.change_head(at, bucket, head, 1, fresh) {
+                return true;
+            }
+            chunk.entries[0].store(0, Ordering::Relaxed);
+            self.in_use.free(fresh, 1);
+        }
+    }
+
+    /// Takes the top chunk of a bucket out.
+    fn pop(&self, at: usize, bucket: Bucket) -> Option<u32> {
+        loop {
+            let head = self.head(at, bucket);
+            if head.chunk == 0 {
+                return None;
+            }
+            // Relaxed: `next` was published with the head (L1); if the chunk is gone, the CAS fails.
+            let next = self.chunks[head.chunk as usize].next.load(Ordering::Relaxed) as u32;
+            if self.change_head(at, bucket, head, CHUNK_ENTRIES, next) {
+                return Some(head.chunk);
+            }
+        }
+    }
+
+    /// Visits (level 0) or moves down (above) the entries of a chunk that was taken out.
+    fn empty(
+        &self,
+        at: usize,
+        chunk: u32,
+        level: u32,
+        left: &mut u32,
+        visit: &mut impl FnMut(Entry),
+    ) {
+        for place in &self.chunks[chunk as usize].entries {
+            // Acquire: pairs with the write in `insert`.
+            let word = place.swap(0, Ordering::Acquire);
+            if word == 0 {
+                continue;
+            }
+            let entry = Entry::unpack(word);
+            *left = left.saturating_sub(1);
+            if level == 0 {
+                visit(entry);
+            } else {
+                // Relaxed: `push` looks again.
+                let done = self.shards[at].done.load(Ordering::Relaxed);
+                self.push(entry, entry.tick(done), at);
+            }
+        }
+        self.in_use.free(chunk, 1);
+    }
+
+    /// Chunks in use; 0 when no reminder is left. For tests.
+    #[cfg(test)]
+    pub(crate) fn chunks_used(&self) -> u32 {
+        self.in_use.used()
+    }
+}
+
+#[cfg(all(test, not(idem_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_come_at_their_tick_in_any_geometry() {
+        for (slot_bits, level_count) in [(1, 3), (2, 2), (3, 3), (6, 4)] {
+            let wheel = Wheel::new(Shape { slot_bits, level_count }, 1000, 2).unwrap();
+            let mut state = 7_u64;
+            let mut expected = std::collections::BTreeMap::new();
+            for line in 0..500 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let deadline = 1 + (state >> 40) % 300;
+                expected.insert(line, deadline);
+                assert!(wheel.push(Entry::new(line, 1, deadline), deadline, line as usize));
+            }
+            let mut now = 0;
+            while !expected.is_empty() {
+                now += 1 + (now % 7);
+                let mut again = Vec::new();
+                wheel.advance(now, u32::MAX, |entry| {
+                    let deadline = expected[&entry.line];
+                    assert!(entry.is_for(1, deadline));
+                    // Beyond the wheel's span an entry comes early and is inserted again.
+                    if deadline > now {
+                        again.push((entry, deadline));
+                    } else {
+                        expected.remove(&entry.line);
+                    }
+                });
+                for (entry, deadline) in again {
+                    assert!(wheel.push(entry, deadline, entry.line as usize));
+                }
+                assert!(expected.values().all(|d| *d > now), "late at {now}");
+            }
+            assert_eq!(wheel.chunks_used(), 0);
+        }
+    }
+
+    #[test]
+    fn a_jump_is_worked_off_in_slices() {
+        let wheel = Wheel::new(Shape { slot_bits: 6, level_count: 4 }, 10_000, 1).unwrap();
+        for line in 0..5000 {
+            wheel.push(Entry::new(line, 0, 1 + u64::from(line)), 1 + u64::from(line), 0);
+        }
+        let (mut seen, mut slices) = (0, 0);
+        while wheel.advance(1_000_000, 100, |_| seen += 1) == 0 {
+            slices += 1;
+        }
+        assert_eq!(seen, 5000);
+        assert!(slices >= 50);
+    }
+}
