@@ -20,6 +20,16 @@ pub(crate) struct Granule {
 
 impl Granule {
     pub(crate) const BYTES: usize = 64;
+
+    #[inline]
+    fn write(&self, bytes: &[u8; Self::BYTES]) {
+        let (chunks, _) = bytes.as_chunks::<8>();
+        // Relaxed: published with the response (`record::response`, P3). Word by word and atomic,
+        // so that models see it.
+        for (word, chunk) in self.words.iter().zip(chunks) {
+            word.store(u64::from_ne_bytes(*chunk), Ordering::Relaxed);
+        }
+    }
 }
 
 // SAFETY: M1 (integer atomics).
@@ -66,14 +76,15 @@ impl Arena {
 
     /// Copies `bytes` to the granules from `loc`. The caller alone has them (A1).
     pub(crate) fn write_bytes(&self, loc: u32, bytes: &[u8]) {
-        let (whole, rest) = bytes.as_chunks::<8>();
-        let words = self.granules[loc as usize..].iter().flat_map(|g| &g.words);
-        let mut padded = [0; 8];
-        padded[..rest.len()].copy_from_slice(rest);
-        let tail = (!rest.is_empty()).then_some(&padded);
-        // Relaxed: published with the response (P3). Word by word and atomic, so that models see it.
-        for (word, chunk) in words.zip(whole.iter().chain(tail)) {
-            word.store(u64::from_ne_bytes(*chunk), Ordering::Relaxed);
+        let (whole, rest) = bytes.as_chunks::<{ Granule::BYTES }>();
+        let granules = &self.granules[loc as usize..];
+        for (granule, chunk) in granules.iter().zip(whole) {
+            granule.write(chunk);
+        }
+        if !rest.is_empty() {
+            let mut padded = [0; Granule::BYTES];
+            padded[..rest.len()].copy_from_slice(rest);
+            granules[whole.len()].write(&padded);
         }
     }
 

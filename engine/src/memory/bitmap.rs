@@ -80,6 +80,10 @@ impl Bitmap {
         let cursor = &self.cursors[shard % self.cursors.len()];
         // Relaxed: the cursor is a hint.
         let mut from = cursor.load(Ordering::Relaxed).min(self.unit_count - 1);
+        if let Some(start) = self.alloc_in_word(from, count) {
+            cursor.store(start + count, Ordering::Relaxed);
+            return Some(start);
+        }
         if count <= self.chunk_units / 2 {
             let mut chunk = from / self.chunk_units;
             // Every active chunk once, plus as many as may be added meanwhile.
@@ -167,6 +171,23 @@ impl Bitmap {
         let words = &self.words[(first / WORD_BITS) as usize..end.div_ceil(WORD_BITS) as usize];
         let used: u32 = words.iter().map(|w| w.load(Ordering::Relaxed).count_ones()).sum();
         (self.chunk_units - used.min(self.chunk_units)) * 4 / self.chunk_units
+    }
+
+    /// The run at the cursor's word, from the cursor on: nearly always there is one.
+    #[inline]
+    fn alloc_in_word(&self, from: u32, count: u32) -> Option<u32> {
+        let word = &self.words[(from / WORD_BITS) as usize];
+        // Relaxed: only a guess, the CAS decides.
+        let used = word.load(Ordering::Relaxed);
+        let starts = run_starts(!used & !0 << (from % WORD_BITS), count);
+        if starts == 0 {
+            return None;
+        }
+        let at = starts.trailing_zeros();
+        let mask = (!0 >> (WORD_BITS - count)) << at;
+        // Acquire: as in `take_run`.
+        word.compare_exchange(used, used | mask, Ordering::Acquire, Ordering::Relaxed).ok()?;
+        Some(from / WORD_BITS * WORD_BITS + at)
     }
 
     fn alloc_between(&self, from: u32, to: u32, count: u32) -> Option<u32> {

@@ -132,10 +132,10 @@ impl Core {
         };
         let slot = flight.slot(place.tag);
         match self.table.publish(place, header, slot, &mut draft.reserved, draft.shard) {
-            Publish::Done => {
+            Publish::Done(at) => {
                 draft.reserved = None;
                 draft.has_record = false;
-                Some(draft.execute(ask))
+                Some(draft.execute(ask, Hit { at, slot }))
             }
             Publish::Changed => None,
             Publish::NoRoom => Some(Claimed::Refused(Refusal::Full(Limit::Records))),
@@ -196,11 +196,12 @@ impl Core {
             && loc == expired
         {
             // Linearization of `Execute` for an expired key; T2: the slot keeps the key.
-            match self.table.change(hit.at, seen, flight.slot(tag)) {
+            let slot = flight.slot(tag);
+            match self.table.change(hit.at, seen, slot) {
                 Ok(()) => {
                     self.unlink(self.response(expired), pins);
                     self.count(Count::Expired);
-                    return Look::Settled(draft.execute(ask));
+                    return Look::Settled(draft.execute(ask, Hit { slot, ..hit }));
                 }
                 Err(now) => seen = now,
             }
@@ -256,7 +257,7 @@ impl Core {
         if !ask.wait {
             return Some(Look::Settled(Claimed::InFlight(None, facts, term)));
         }
-        Some(match self.join(index, tenancy, queue, ask) {
+        Some(match self.join(hit, tenancy, queue, ask) {
             Ok(Some(waiting)) => Look::Settled(Claimed::InFlight(Some(waiting), facts, term)),
             Ok(None) => Look::Again,
             Err(limit) => Look::Settled(Claimed::Refused(Refusal::Full(limit))),
@@ -276,11 +277,12 @@ impl Core {
         };
         // Linearization of `Execute` after a cancel or an expiry. The slot names the tenancy, so
         // this takes out the very flight that was looked at.
-        if self.table.change(hit.at, hit.slot, flight.slot(tag)).is_err() {
+        let slot = flight.slot(tag);
+        if self.table.change(hit.at, hit.slot, slot).is_err() {
             return Look::Again;
         }
         self.detach(dropped);
-        Look::Settled(draft.execute(ask))
+        Look::Settled(draft.execute(ask, Hit { slot, ..hit }))
     }
 
     /// The term of a lease that begins now.
@@ -359,11 +361,12 @@ impl<'a> Draft<'a> {
     }
 
     /// The flight has been published: the caller is its owner.
-    fn execute(&mut self, ask: &Ask) -> Claimed {
+    fn execute(&mut self, ask: &Ask, hit: Hit) -> Claimed {
         let Some(drafted) = self.flight.take() else { unreachable!("prepared before published") };
         Claimed::Execute(Held {
             flight: drafted.index,
             generation: drafted.generation,
+            hit,
             terms: ask.terms,
             origin: self.origin,
             attempt: self.attempt,

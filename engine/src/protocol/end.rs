@@ -10,15 +10,16 @@ use crate::record::fate::Fate;
 use crate::record::response::{Head, Kind, Response, granules_for};
 use crate::record::term::Term;
 use crate::stats::Count;
-use crate::table::SlotRef;
 use crate::table::slot::Slot;
+use crate::table::{Hit, SlotRef};
 use crate::wheel::Entry;
 
-/// A lease as a plain value: which flight, and the fencing token.
+/// A lease as a plain value: which flight, where the table names it, and the fencing token.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Held {
     pub(crate) flight: u32,
     pub(crate) generation: u64,
+    pub(crate) hit: Hit,
     pub(crate) terms: Terms,
     pub(crate) origin: Origin,
     pub(crate) attempt: u32,
@@ -36,10 +37,12 @@ pub(crate) struct Ending<'a> {
 impl Core {
     /// Ends the lease with a response, shared by everyone who waits and kept for the retention.
     pub(crate) fn complete(&self, held: &Held, ending: Ending<'_>) -> Result<Completion, Stale> {
-        let fit = self.end_with(held.flight, held.generation, ending).map_err(|Stale| {
-            self.count(Count::Stale);
-            Stale
-        })?;
+        let fit = self.end_with(held.flight, held.generation, Some(held.hit), ending).map_err(
+            |Stale| {
+                self.count(Count::Stale);
+                Stale
+            },
+        )?;
         self.count(Count::Completes);
         if fit != Completion::Stored {
             self.count(Count::Tombstones);
@@ -119,12 +122,12 @@ impl Core {
         match policy {
             OnEnd::Halt => {
                 let halted = ending(Kind::Halted, rules.halted_retention);
-                self.end_with(index, generation, halted).map(drop)
+                self.end_with(index, generation, None, halted).map(drop)
             }
             // T3: a cancellation that is kept is for everybody who waits.
             _ if rules.cancelled_retention > 0 => {
                 let cancelled = ending(Kind::Cancelled, rules.cancelled_retention);
-                self.end_with(index, generation, cancelled).map(drop)
+                self.end_with(index, generation, None, cancelled).map(drop)
             }
             OnEnd::FailWaiters => self.end_to(
                 index,
@@ -153,6 +156,7 @@ impl Core {
         &self,
         index: u32,
         generation: u64,
+        known: Option<Hit>,
         ending: Ending<'_>,
     ) -> Result<Completion, Stale> {
         let flight = self.flights.get(index);
@@ -177,7 +181,7 @@ impl Core {
         if kept {
             response.link();
             // Before the lease ends: if it does not, the reminder is for nothing.
-            let place = self.place(identity.id);
+            let place = known.map_or_else(|| self.place(identity.id), Hit::place);
             let entry = Entry::new(place.line, place.tag, head.deadline);
             self.wheel.push(entry, head.deadline, self.shard());
         }
@@ -192,7 +196,13 @@ impl Core {
         if term.deadline() <= now && ending.reason != Reason::LeaseExpired {
             self.count(Count::Late);
         }
-        self.finish(index, tenancy, ended);
+        match known {
+            Some(hit) => {
+                self.tell(index, tenancy, ended);
+                self.settle(index, ended, hit);
+            }
+            None => self.finish(index, tenancy, ended),
+        }
         Ok(fit)
     }
 
@@ -242,21 +252,25 @@ impl Core {
         let id = self.flights.get(index).id();
         let place = self.place(id);
         for hit in self.table.scan(place) {
-            let Slot::Flight { tag, flight, tenancy: named } = hit.slot else { continue };
-            if flight != index || named != Slot::tenancy(tenancy) {
-                continue;
+            let Slot::Flight { flight, tenancy: named, .. } = hit.slot else { continue };
+            if flight == index && named == Slot::tenancy(tenancy) {
+                self.settle(index, fate, hit);
+                return;
             }
-            // The slot's CAS has one winner in a tenancy: F3.
-            let won = match fate {
-                Fate::Ended { loc, kept: true, .. } => {
-                    self.table.change(hit.at, hit.slot, Slot::Done { tag, loc, pins: 0 }).is_ok()
-                }
-                _ => self.remove(hit.at, hit.slot),
-            };
-            if won {
-                self.detach(index);
+        }
+    }
+
+    /// Makes the slot that names an ended flight say what the fate says. Its CAS has one winner in a
+    /// tenancy: F3.
+    fn settle(&self, index: u32, fate: Fate, hit: Hit) {
+        let won = match (fate, hit.slot) {
+            (Fate::Ended { loc, kept: true, .. }, Slot::Flight { tag, .. }) => {
+                self.table.change(hit.at, hit.slot, Slot::Done { tag, loc, pins: 0 }).is_ok()
             }
-            return;
+            _ => self.remove(hit.at, hit.slot),
+        };
+        if won {
+            self.detach(index);
         }
     }
 
@@ -293,6 +307,13 @@ impl Core {
     pub(super) fn detach(&self, index: u32) {
         let flight = self.flights.get(index);
         let mut fate = flight.fate();
+        let queue = flight.queue.snapshot();
+        if !queue.open && queue.is_empty() && flight.change_fate(fate, Fate::Free).is_ok() {
+            // Nobody waits, nobody can join: the two steps below in one. Only the caller may do
+            // this, since the word is not detached (F3).
+            self.give_back(index, fate);
+            return;
+        }
         // Fails only if the word changed; nobody but us changes an ended word that is not detached.
         while let Err(now) = flight.change_fate(fate, fate.detach()) {
             fate = now;
@@ -311,9 +332,13 @@ impl Core {
         if !fate.is_detached() || queue.open || !queue.is_empty() {
             return;
         }
-        if flight.change_fate(fate, Fate::Free).is_err() {
-            return;
+        if flight.change_fate(fate, Fate::Free).is_ok() {
+            self.give_back(index, fate);
         }
+    }
+
+    /// The caller has made the flight `Free`: what it held goes back, and then the flight itself.
+    fn give_back(&self, index: u32, fate: Fate) {
         match fate {
             Fate::Ended { loc, .. } => self.release(self.response(loc), 1),
             _ => self.granules.give(1, self.shard()),

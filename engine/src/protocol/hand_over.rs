@@ -15,11 +15,14 @@ use crate::record::response::Head;
 use crate::record::term::Term;
 use crate::stats::Count;
 use crate::sync::{Ordering, fence};
+use crate::table::Hit;
+use crate::table::slot::Slot;
 use crate::wait::queue::Snapshot;
 
 /// A place in a flight's queue. While it is held, the flight stays this tenant's (F4).
 #[derive(Debug)]
 pub(crate) struct Waiting {
+    hit: Hit,
     flight: u32,
     tenancy: u64,
     node: u32,
@@ -44,11 +47,12 @@ impl Core {
     /// Registers a waiter, if the queue still is as it was seen. `Ok(None)`: it is not.
     pub(super) fn join(
         &self,
-        index: u32,
+        hit: Hit,
         tenancy: u64,
         seen: Snapshot,
         ask: &Ask,
     ) -> Result<Option<Waiting>, Limit> {
+        let Slot::Flight { flight: index, .. } = hit.slot else { return Ok(None) };
         let flight = self.flights.get(index);
         // Relaxed: a count. It may be a later tenant's for a moment; that costs it one place (W3).
         let before = flight.waiters.fetch_add(1, Ordering::Relaxed);
@@ -64,6 +68,7 @@ impl Core {
             return Ok(None);
         }
         Ok(Some(Waiting {
+            hit,
             flight: index,
             tenancy,
             node: number,
@@ -152,6 +157,7 @@ impl Core {
         Some(Held {
             flight: waiting.flight,
             generation,
+            hit: waiting.hit,
             terms: waiting.terms,
             origin: origin_after(reason),
             attempt,

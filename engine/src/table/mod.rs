@@ -70,12 +70,23 @@ pub(crate) struct Hit {
     pub(crate) slot: Slot,
 }
 
+impl Hit {
+    /// Where the key belongs.
+    pub(crate) fn place(self) -> Place {
+        let tag = match self.slot {
+            Slot::Flight { tag, .. } | Slot::Done { tag, .. } | Slot::Dead { tag } => tag,
+            Slot::Vacant => 0,
+        };
+        Place { line: self.at.line, tag }
+    }
+}
+
 /// The outcome of `publish`.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Publish {
-    /// It is part of the table.
-    Done,
+    /// It is part of the table, here.
+    Done(SlotRef),
     /// The line changed since it was scanned: scan again. The reservation stays.
     Changed,
     /// No slot to be had.
@@ -109,22 +120,22 @@ impl Table {
 
     /// The slots of the line that carry the tag.
     #[inline]
-    pub(crate) fn scan(&self, place: Place) -> Scan {
+    pub(crate) fn scan(&self, place: Place) -> Scan<'_> {
         self.scan_for(place.line, |word| Slot::matches(word, place.tag))
     }
 
     /// All slots of a line that are part of the table.
-    pub(crate) fn scan_line(&self, line: u32) -> Scan {
+    pub(crate) fn scan_line(&self, line: u32) -> Scan<'_> {
         self.scan_for(line, |_| true)
     }
 
     #[inline]
-    fn scan_for(&self, number: u32, wanted: impl Fn(u64) -> bool) -> Scan {
+    fn scan_for(&self, number: u32, wanted: impl Fn(u64) -> bool) -> Scan<'_> {
         let line = &self.lines[number as usize];
         // Acquire (edge "publish"): pairs with the Release of the header CAS that published a slot,
         // and keeps the loads of the slots after it.
         let header = Header(line.header.load(Ordering::Acquire));
-        let mut words = [0; LINE_SLOTS as usize];
+        let mut words = [0; MAIN_SLOTS as usize];
         let mut found = 0;
         // No branch a slot: which one matches is unpredictable, and a wrong guess on a line that is
         // not in the cache would stop the next claim's loads as well.
@@ -136,15 +147,11 @@ impl Table {
         let mut link = Link::NONE;
         if header.has_overflow() {
             link = Link::unpack(line.link.load(Ordering::Acquire));
-            if let Some(pair) = self.pairs.get(link) {
-                for (slot, word) in pair.iter().enumerate() {
-                    let slot = slot + MAIN_SLOTS as usize;
-                    words[slot] = word.load(Ordering::Acquire);
-                    found |= u64::from(wanted(words[slot])) << slot;
-                }
+            for (slot, word) in (MAIN_SLOTS..).zip(self.pairs.get(link).into_iter().flatten()) {
+                found |= u64::from(wanted(word.load(Ordering::Acquire))) << slot;
             }
         }
-        Scan { line: number, header, link, words, left: found & header.live() }
+        Scan { table: self, line: number, header, link, words, left: found & header.live() }
     }
 
     /// The word of a slot now.
@@ -205,7 +212,7 @@ impl Table {
             Ordering::AcqRel,
             Ordering::Relaxed,
         );
-        if publish.is_ok() { Publish::Done } else { Publish::Changed }
+        if publish.is_ok() { Publish::Done(at) } else { Publish::Changed }
     }
 
     /// Gives back a reservation that was not published.
@@ -218,10 +225,7 @@ impl Table {
 
     /// Takes the key of a published slot out of the table; false if the slot has changed.
     pub(crate) fn remove(&self, at: SlotRef, from: Slot) -> Result<(), Slot> {
-        let tag = match from {
-            Slot::Flight { tag, .. } | Slot::Done { tag, .. } | Slot::Dead { tag } => tag,
-            Slot::Vacant => 0,
-        };
+        let Place { tag, .. } = Hit { at, slot: from }.place();
         self.change(at, from, Slot::Dead { tag })?;
         let line = &self.lines[at.line as usize];
         // AcqRel: the next scan of the line sees the slot gone, and ours is after what is there.
@@ -288,15 +292,16 @@ impl Table {
 }
 
 /// The hits of one scan.
-pub(crate) struct Scan {
+pub(crate) struct Scan<'a> {
+    table: &'a Table,
     line: u32,
     pub(crate) header: Header,
     link: Link,
-    words: [u64; LINE_SLOTS as usize],
+    words: [u64; MAIN_SLOTS as usize],
     left: u64,
 }
 
-impl Iterator for Scan {
+impl Iterator for Scan<'_> {
     type Item = Hit;
 
     #[inline]
@@ -306,9 +311,13 @@ impl Iterator for Scan {
         }
         let slot = self.left.trailing_zeros();
         self.left &= self.left - 1;
-        let link = if slot < MAIN_SLOTS { Link::NONE } else { self.link };
-        let at = SlotRef { line: self.line, slot, link };
-        Some(Hit { at, slot: Slot::unpack(self.words[slot as usize]) })
+        if let Some(word) = self.words.get(slot as usize) {
+            let at = SlotRef { line: self.line, slot, link: Link::NONE };
+            return Some(Hit { at, slot: Slot::unpack(*word) });
+        }
+        // Read again rather than kept: few lines have an overflow, and hits are validated anyway.
+        let at = SlotRef { line: self.line, slot, link: self.link };
+        Some(Hit { at, slot: self.table.load(at) })
     }
 }
 

@@ -42,7 +42,11 @@ impl Shape {
         let tick = tick.clamp(done + 1, done + self.span());
         // Counted from the next tick: so when a bucket is processed, at its first tick, each of its
         // entries finds its place in a lower level.
-        let level = ((tick - done - 1) | 1).ilog2() / self.slot_bits;
+        let distance = tick - done - 1;
+        let mut level = 0;
+        while distance >> self.shift(level + 1) != 0 {
+            level += 1;
+        }
         let first = tick >> self.shift(level) << self.shift(level);
         (Bucket { level, slot: self.slot(tick, level) }, first)
     }
