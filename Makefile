@@ -55,7 +55,7 @@ check: setup ## Format, lints, documentation, dependencies, the rules of the hou
 	cargo fmt --all --check
 	if [[ -f fuzz/Cargo.toml ]]; then cargo fmt --manifest-path fuzz/Cargo.toml --check; fi
 	cargo clippy --workspace --all-targets -- -D warnings
-	$(LOOM) clippy -p idem --test model --target-dir target/loom -- -D warnings
+	$(LOOM) clippy -p idem --lib --profile test --target-dir target/loom -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc -p idem --no-deps
 	if cargo deny --version >/dev/null 2>&1; then cargo deny check; fi
 	for script in .ci/run tools/*.sh; do bash -n "$$script"; done
@@ -66,7 +66,7 @@ check: setup ## Format, lints, documentation, dependencies, the rules of the hou
 .PHONY: model
 model: ## Run the loom models (MODEL_PREEMPTIONS: how often a thread may be interrupted)
 	LOOM_MAX_PREEMPTIONS=$(MODEL_PREEMPTIONS) \
-		$(LOOM) test -p idem --release --test model --target-dir target/loom
+		$(LOOM) test -p idem --release --lib --target-dir target/loom models
 
 .PHONY: asan
 asan: ## Run the tests under AddressSanitizer and LeakSanitizer

@@ -188,34 +188,58 @@ impl Engine {
         let claim = claim.into();
         let ask = claim.ask(self.0.id)?;
         let core = &self.0.core;
-        let (what, outcome) = match core.claim(ask) {
+        let mut claimed = Claimed::Refused(Refusal::Closed);
+        core.claim(ask, &mut claimed);
+        Ok(match claimed {
+            Claimed::Finished(loc) => self.finished(loc),
             Claimed::Execute(held) => {
-                (Count::Executes, Outcome::Execute(Lease::new(self.anchor(), held)))
+                core.count(Count::Executes);
+                Outcome::Execute(Lease::new(self.anchor(), held))
             }
             Claimed::InFlight(waiting, facts, term) => {
+                core.count(Count::InFlight);
                 let waiter = waiting.map(|waiting| Waiter::new(self.anchor(), waiting));
-                (Count::InFlight, Outcome::InFlight(InFlight::new(core, waiter, facts, term)))
+                Outcome::InFlight(InFlight::new(core, waiter, facts, term))
             }
-            Claimed::Finished(loc, head) => match head.kind {
-                Kind::Response | Kind::Error => {
-                    (Count::Replays, Outcome::Replay(Replay::new(self.anchor(), loc)))
-                }
-                kind => {
-                    let info = crate::replay::info(core, &head);
-                    core.release(core.response(loc), 1);
-                    match kind {
-                        Kind::Cancelled => (Count::Cancelled, Outcome::Cancelled(head.reason)),
-                        Kind::Halted => (Count::Halted, Outcome::Halted(head.reason)),
-                        _ => (Count::Done, Outcome::Done(info)),
-                    }
-                }
-            },
-            Claimed::Mismatch(state) => (Count::Mismatches, Outcome::Mismatch(state)),
-            Claimed::Refused(Refusal::Full(limit)) => (Count::full(limit), Outcome::Full(limit)),
-            Claimed::Refused(Refusal::Closed) => (Count::Closed, Outcome::Closed),
-        };
-        core.count(what);
-        Ok(outcome)
+            Claimed::Mismatch(state) => {
+                core.count(Count::Mismatches);
+                Outcome::Mismatch(state)
+            }
+            Claimed::Refused(Refusal::Full(limit)) => {
+                core.count(Count::full(limit));
+                Outcome::Full(limit)
+            }
+            Claimed::Refused(Refusal::Closed) => {
+                core.count(Count::Closed);
+                Outcome::Closed
+            }
+        })
+    }
+
+    /// What a finished record says; its hold is taken over, or let go of with the replay.
+    #[inline]
+    fn finished(&self, loc: u32) -> Outcome {
+        let core = &self.0.core;
+        let replay = Replay::new(self.anchor(), loc);
+        let response = core.response(loc);
+        match response.kind() {
+            Kind::Response | Kind::Error => {
+                core.count(Count::Replays);
+                Outcome::Replay(replay)
+            }
+            Kind::Tombstone => {
+                core.count(Count::Done);
+                Outcome::Done(replay.info())
+            }
+            Kind::Cancelled => {
+                core.count(Count::Cancelled);
+                Outcome::Cancelled(response.reason())
+            }
+            Kind::Halted => {
+                core.count(Count::Halted);
+                Outcome::Halted(response.reason())
+            }
+        }
     }
 
     /// A lease from its token; as good as the one the token was taken from.
@@ -253,6 +277,12 @@ impl Engine {
 
     pub(crate) fn run_options(&self) -> (u64, OnError) {
         (self.0.max_run, self.0.on_error)
+    }
+
+    /// What is behind the face, for the crate's own tests.
+    #[cfg(test)]
+    pub(crate) fn core(&self) -> &Core {
+        &self.0.core
     }
 
     fn anchor(&self) -> Arc<Anchor> {

@@ -241,8 +241,13 @@ pub struct FingerprintBuilder {
 impl FingerprintBuilder {
     /// The fingerprint of an HTTP request: `target` is path and query as they were sent.
     #[must_use]
-    pub fn http(mut self, method: &str, target: &str, body: &[u8]) -> Fingerprint {
-        self.field(method.as_bytes()).field(target.as_bytes()).update(body);
+    pub fn http(
+        mut self,
+        method: impl AsRef<[u8]>,
+        target: impl AsRef<[u8]>,
+        body: impl AsRef<[u8]>,
+    ) -> Fingerprint {
+        self.field(method.as_ref()).field(target.as_ref()).update(body.as_ref());
         self.finish()
     }
 

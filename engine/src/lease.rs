@@ -69,7 +69,7 @@ impl Lease {
     /// # Errors
     /// [`Stale`]: the lease was over; nothing was stored.
     pub fn complete(self, response: &[u8]) -> Result<Completion, Stale> {
-        let retention = self.held.terms.retention;
+        let retention = self.held.retention;
         self.end(Kind::Response, response, retention)
     }
 
@@ -168,7 +168,7 @@ impl Drop for Lease {
             let panicking = std::thread::panicking();
             let reason = if panicking { Reason::Panicked } else { Reason::Dropped };
             // Stale: somebody else has ended it, which is what we are here for.
-            let _ = self.give_up(self.held.terms.on_abandon, reason);
+            let _ = self.give_up(self.held.on_abandon, reason);
         }
     }
 }

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use crate::engine::Anchor;
 use crate::outcome::Info;
-use crate::protocol::Core;
-use crate::record::response::{Head, Kind};
+use crate::record::response::{Kind, Response};
 
 /// The bytes of a response, shared with everyone else who has them, and immutable.
 ///
@@ -28,33 +27,29 @@ impl Replay {
     /// The bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        self.anchor.core.response(self.loc).bytes()
+        self.response().bytes()
     }
 
     /// Whether it is an error that the owner shared, not a response.
     #[must_use]
     pub fn is_error(&self) -> bool {
-        self.head().kind == Kind::Error
+        self.response().kind() == Kind::Error
     }
 
     /// How old it is, and how long the record is kept.
     #[must_use]
     pub fn info(&self) -> Info {
-        info(&self.anchor.core, &self.head())
+        let now = self.anchor.core.clock.now();
+        let response = self.response();
+        Info {
+            age: Duration::from_millis(now.saturating_sub(response.finished())),
+            left: Duration::from_millis(response.deadline().saturating_sub(now)),
+            owner: 0,
+        }
     }
 
-    fn head(&self) -> Head {
-        self.anchor.core.response(self.loc).head()
-    }
-}
-
-/// What can be told of a finished record.
-pub(crate) fn info(core: &Core, head: &Head) -> Info {
-    let now = core.clock.now();
-    Info {
-        age: Duration::from_millis(now.saturating_sub(head.finished)),
-        left: Duration::from_millis(head.deadline.saturating_sub(now)),
-        owner: 0,
+    fn response(&self) -> Response<'_> {
+        self.anchor.core.response(self.loc)
     }
 }
 
@@ -81,8 +76,7 @@ impl Clone for Replay {
 
 impl Drop for Replay {
     fn drop(&mut self) {
-        let core = &self.anchor.core;
-        core.release(core.response(self.loc), 1);
+        self.anchor.core.release(self.response(), 1);
     }
 }
 

@@ -62,7 +62,7 @@ impl Counters {
     #[inline]
     pub(crate) fn add(&self, what: Count, shard: usize) {
         // Relaxed: a count.
-        self.shards[shard % self.shards.len()][what as usize].fetch_add(1, Ordering::Relaxed);
+        self.shards[shard][what as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn sum(&self, what: Count) -> u64 {

@@ -63,6 +63,33 @@ pub(crate) fn yield_now() {
     loom::thread::yield_now();
 }
 
+/// Tells the models who reads and who writes a piece of memory that has one owner at a time, or many
+/// readers: they fail if one access is not ordered after another that it conflicts with. Elsewhere
+/// it is nothing.
+#[derive(Default)]
+pub(crate) struct Watch {
+    #[cfg(idem_loom)]
+    cell: loom::cell::UnsafeCell<()>,
+}
+
+// SAFETY: the cell holds nothing; loom makes of it a check of who is ordered after whom.
+#[cfg(idem_loom)]
+unsafe impl Sync for Watch {}
+
+impl Watch {
+    #[inline]
+    pub(crate) fn read(&self) {
+        #[cfg(idem_loom)]
+        self.cell.with(|_| ());
+    }
+
+    #[inline]
+    pub(crate) fn write(&self) {
+        #[cfg(idem_loom)]
+        self.cell.with_mut(|_| ());
+    }
+}
+
 /// Loom takes SeqCst accesses for AcqRel; where one order of all of them matters, this fence says so
 /// to the model. Elsewhere it is nothing.
 #[inline]

@@ -10,9 +10,9 @@ use crate::lease::Lease;
 use crate::outcome::{Info, WaitOutcome};
 use crate::protocol::{Core, Verdict, Waiting};
 use crate::record::flight::Facts;
-use crate::record::response::{Head, Kind};
+use crate::record::response::Kind;
 use crate::record::term::Term;
-use crate::replay::{Replay, info};
+use crate::replay::Replay;
 use crate::stats::Count;
 
 /// What a claim found: an owner at work, and the place in the queue that the claim took.
@@ -80,11 +80,13 @@ impl Waiter {
         self.wait_until(u64::MAX)
     }
 
-    /// As [`wait`](Self::wait), but at most for `time`; [`WaitOutcome::TimedOut`] after that.
+    /// As [`wait`](Self::wait), but at most for `time`; [`WaitOutcome::TimedOut`] after that. Zero:
+    /// looks once and does not block.
     pub fn wait_for(self, time: Duration) -> WaitOutcome {
         let clock = &self.anchor.core.clock;
         let millis = duration_millis(time.min(DURATION_MAX)).unwrap_or(u64::MAX);
-        let limit = clock.deadline(clock.now(), millis);
+        // No time at all is none: one look, without the rounding that a wait gets on top.
+        let limit = if time.is_zero() { 0 } else { clock.deadline(clock.now(), millis) };
         self.wait_until(limit)
     }
 
@@ -111,7 +113,7 @@ impl Waiter {
     fn outcome(&self, verdict: Verdict) -> WaitOutcome {
         let core = &self.anchor.core;
         match verdict {
-            Verdict::Finished(loc, head) => self.finished(loc, &head),
+            Verdict::Finished(loc) => self.finished(loc),
             Verdict::Cancelled(reason) => WaitOutcome::Cancelled(reason),
             Verdict::Execute(held) => {
                 core.count(Count::Executes);
@@ -122,14 +124,15 @@ impl Waiter {
         }
     }
 
-    fn finished(&self, loc: u32, head: &Head) -> WaitOutcome {
+    fn finished(&self, loc: u32) -> WaitOutcome {
         // Takes over the hold that came with the verdict; lets go of it where it is not handed on.
         let replay = Replay::new(self.anchor.clone(), loc);
-        match head.kind {
+        let response = self.anchor.core.response(loc);
+        match response.kind() {
             Kind::Response | Kind::Error => WaitOutcome::Replay(replay),
-            Kind::Tombstone => WaitOutcome::Done(info(&self.anchor.core, head)),
-            Kind::Cancelled => WaitOutcome::Cancelled(head.reason),
-            Kind::Halted => WaitOutcome::Halted(head.reason),
+            Kind::Tombstone => WaitOutcome::Done(replay.info()),
+            Kind::Cancelled => WaitOutcome::Cancelled(response.reason()),
+            Kind::Halted => WaitOutcome::Halted(response.reason()),
         }
     }
 }

@@ -9,13 +9,15 @@
 
 use crate::memory::bitmap::Bitmap;
 use crate::memory::region::{Region, Zeroed};
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, Watch};
 
 /// One cache line of the arena.
 #[repr(C, align(64))]
 #[derive(Default)]
 pub(crate) struct Granule {
     pub(crate) words: [AtomicU64; 8],
+    /// Written by its owner, and when it is freed; read by those who hold the response (A1).
+    pub(crate) watch: Watch,
 }
 
 impl Granule {
@@ -59,7 +61,9 @@ impl Arena {
 
     /// Gives a run back; nobody holds what was in it (A1).
     pub(crate) fn free(&self, loc: u32, size: u32) {
-        poison::poison(&self.granules[loc as usize..(loc + size) as usize]);
+        let run = &self.granules[loc as usize..(loc + size) as usize];
+        run.iter().for_each(|granule| granule.watch.write());
+        poison::poison(run);
         self.in_use.free(loc, size);
     }
 

@@ -23,6 +23,8 @@ use crate::memory::region::Region;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 const WORD_BITS: u32 = u64::BITS;
+/// Chunks that are looked at before new memory is touched.
+const ROOMY_TRIES: u32 = 4;
 
 /// See the module.
 pub(crate) struct Bitmap {
@@ -51,7 +53,7 @@ impl Bitmap {
         let chunk_units = chunk_words * WORD_BITS;
         let word_count = unit_count.div_ceil(WORD_BITS);
         let words: Region<AtomicU64> = Region::new(word_count as usize)?;
-        debug_assert!(reserved < WORD_BITS && reserved < unit_count);
+        debug_assert!(reserved < WORD_BITS && reserved <= unit_count);
         // Relaxed throughout: nobody else sees the map yet.
         words[0].store((1 << reserved) - 1, Ordering::Relaxed);
         let tail = unit_count % WORD_BITS;
@@ -75,29 +77,44 @@ impl Bitmap {
     }
 
     /// Claims `count` adjacent units, or `None` if there is no such run.
+    #[inline]
     pub(crate) fn alloc(&self, count: u32, shard: usize) -> Option<u32> {
         debug_assert!(count > 0);
-        let cursor = &self.cursors[shard % self.cursors.len()];
+        let cursor = &self.cursors[shard];
         // Relaxed: the cursor is a hint.
-        let mut from = cursor.load(Ordering::Relaxed).min(self.unit_count - 1);
-        if let Some(start) = self.alloc_in_word(from, count) {
-            cursor.store(start + count, Ordering::Relaxed);
-            return Some(start);
-        }
+        let from = cursor.load(Ordering::Relaxed);
+        let start = match self.alloc_in_word(from, count) {
+            Some(start) => start,
+            None => self.alloc_by_chunk(from, count)?,
+        };
+        let next = start + count;
+        let is_chunk_over = next % self.chunk_units == 0 || next >= self.unit_count;
+        let next = if is_chunk_over { self.leave_chunk(start / self.chunk_units) } else { next };
+        cursor.store(next, Ordering::Relaxed);
+        Some(start)
+    }
+
+    /// Searches chunk by chunk: first those that have room, then fresh ones, then all.
+    #[inline(never)]
+    fn alloc_by_chunk(&self, from: u32, count: u32) -> Option<u32> {
         if count <= self.chunk_units / 2 {
-            let mut chunk = from / self.chunk_units;
-            // Every active chunk once, plus as many as may be added meanwhile.
-            for visit in 0..=self.chunk_count.saturating_mul(2) {
-                if let Some(start) = self.alloc_between(from, self.chunk_end(chunk), count) {
-                    cursor.store((start + count) % self.unit_count, Ordering::Relaxed);
+            if let Some(start) = self.alloc_between(from, self.chunk_end_of(from), count) {
+                return Some(start);
+            }
+            let mut from = self.leave_chunk(from / self.chunk_units);
+            for _ in 0..ROOMY_TRIES {
+                if let Some(start) = self.alloc_between(from, self.chunk_end_of(from), count) {
                     return Some(start);
                 }
-                let Some(next) = self.next_chunk(chunk, visit) else { break };
-                chunk = next;
-                from = chunk * self.chunk_units;
+                from = self.roomy_chunk();
+            }
+            while let Some(fresh) = self.fresh_chunk() {
+                if let Some(start) = self.alloc_between(fresh, self.chunk_end_of(fresh), count) {
+                    return Some(start);
+                }
             }
         }
-        // Too large for one chunk, or the chunks are in pieces: any run at all.
+        // Too large for a chunk, or every chunk is nearly full or in pieces: any run at all.
         let start = self.alloc_between(0, self.unit_count, count)?;
         let last_chunk = (start + count - 1) / self.chunk_units;
         self.active.fetch_max(last_chunk + 1, Ordering::Relaxed);
@@ -135,39 +152,44 @@ impl Bitmap {
         taken - beyond - self.reserved
     }
 
-    fn chunk_end(&self, chunk: u32) -> u32 {
-        (chunk + 1).saturating_mul(self.chunk_units).min(self.unit_count)
+    fn chunk_end_of(&self, unit: u32) -> u32 {
+        (unit / self.chunk_units + 1).saturating_mul(self.chunk_units).min(self.unit_count)
     }
 
-    /// Where to search after `chunk` gave nothing; `None` when everything has been tried.
-    fn next_chunk(&self, chunk: u32, visit: u32) -> Option<u32> {
-        // Half empty again (its head was freed while its tail was filled): stay, it is warm.
-        if visit == 0 && self.free_share(chunk) >= 2 {
-            return Some(chunk);
-        }
+    /// Where to go on after the end of a chunk: at its beginning, if that has become free meanwhile
+    /// (it is warm), else in another.
+    #[inline(never)]
+    fn leave_chunk(&self, chunk: u32) -> u32 {
+        if self.free_share(chunk) >= 2 { chunk * self.chunk_units } else { self.roomy_chunk() }
+    }
+
+    /// The next chunk in the ring of those in use that has room; if a few have none, a fresh one.
+    fn roomy_chunk(&self) -> u32 {
         let active = self.active.load(Ordering::Relaxed);
-        // A few looks at older chunks; if they are nearly full, touch new memory.
-        if visit >= 4 && active < self.chunk_count {
-            // Relaxed: `active` publishes nothing, bits do.
-            let grown = self.active.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
-                (n < self.chunk_count).then_some(n + 1)
-            });
-            if let Ok(fresh) = grown {
-                return Some(fresh);
+        let mut chunk = 0;
+        for _ in 0..ROOMY_TRIES {
+            // Relaxed: a ticket, nothing is published through it.
+            chunk = self.ring.fetch_add(1, Ordering::Relaxed) % active;
+            if self.free_share(chunk) >= 1 {
+                return chunk * self.chunk_units;
             }
         }
-        for _ in 0..active {
-            let next = self.ring.fetch_add(1, Ordering::Relaxed) % active;
-            if visit >= 4 || self.free_share(next) >= 1 {
-                return (visit < active.saturating_mul(2)).then_some(next);
-            }
-        }
-        (visit < 4).then_some(chunk)
+        self.fresh_chunk().unwrap_or(chunk * self.chunk_units)
+    }
+
+    /// The first unit of a chunk that has never been searched, if there is one left.
+    fn fresh_chunk(&self) -> Option<u32> {
+        // Relaxed: `active` publishes nothing, bits do.
+        let fresh = self.active.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |active| {
+            (active < self.chunk_count).then_some(active + 1)
+        });
+        fresh.ok().map(|chunk| chunk * self.chunk_units)
     }
 
     /// How many quarters of a chunk are free, rounded down.
     fn free_share(&self, chunk: u32) -> u32 {
-        let (first, end) = (chunk * self.chunk_units, self.chunk_end(chunk));
+        let first = chunk * self.chunk_units;
+        let end = self.chunk_end_of(first);
         let words = &self.words[(first / WORD_BITS) as usize..end.div_ceil(WORD_BITS) as usize];
         let used: u32 = words.iter().map(|w| w.load(Ordering::Relaxed).count_ones()).sum();
         (self.chunk_units - used.min(self.chunk_units)) * 4 / self.chunk_units

@@ -13,7 +13,7 @@ use crate::protocol::hand_over::Waiting;
 use crate::protocol::{Core, Held, Terms};
 use crate::record::fate::Fate;
 use crate::record::flight::{Facts, Identity};
-use crate::record::response::{Head, Kind};
+use crate::record::response::Kind;
 use crate::record::term::Term;
 use crate::stats::Count;
 use crate::table::header::Header;
@@ -38,7 +38,7 @@ pub(crate) enum Claimed {
     /// Registered in the queue, if it asked to wait.
     InFlight(Option<Waiting>, Facts, Term),
     /// The caller holds the response at this place: finished, to be told as its kind says.
-    Finished(u32, Head),
+    Finished(u32),
     Mismatch(State),
     Refused(Refusal),
 }
@@ -52,7 +52,8 @@ pub(crate) enum Refusal {
 
 /// What a look at the line came to.
 enum Look {
-    Settled(Claimed),
+    /// The claim is decided.
+    Settled,
     /// Something moved: look again.
     Again,
     /// The key has no record, says this header.
@@ -69,6 +70,7 @@ struct Draft<'a> {
     /// What the lease will follow on, as far as this claim has seen it end.
     origin: Origin,
     attempt: u32,
+    claimed: &'a mut Claimed,
 }
 
 #[derive(Clone, Copy)]
@@ -79,18 +81,22 @@ struct Drafted {
 }
 
 impl Core {
-    pub(crate) fn claim(&self, ask: &Ask) -> Claimed {
+    /// Claims, and says in `claimed` what it came to.
+    ///
+    /// Written there rather than returned: it is large, most claims are replays, and moving it up
+    /// through the returns would cost them more than the look-up does.
+    #[inline]
+    pub(crate) fn claim(&self, ask: &Ask, claimed: &mut Claimed) {
         let place = self.place(ask.identity.id);
-        let mut draft = Draft::new(self);
+        let mut draft = Draft::new(self, claimed);
         loop {
             let now = self.clock.now();
-            match self.look(place, ask, now, &mut draft) {
-                Look::Settled(claimed) => return claimed,
-                Look::Again => {}
-                Look::Absent(header) => match self.insert(place, header, ask, now, &mut draft) {
-                    Some(claimed) => return claimed,
-                    None => continue,
-                },
+            let look = match self.look(place, ask, now, &mut draft) {
+                Look::Absent(header) => self.insert(place, header, ask, now, &mut draft),
+                look => look,
+            };
+            if let Look::Settled = look {
+                return;
             }
         }
     }
@@ -101,7 +107,7 @@ impl Core {
         let scan = self.table.scan(place);
         let header = scan.header;
         for hit in scan {
-            let look = match hit.slot {
+            let look = match hit.slot() {
                 Slot::Done { .. } => self.look_at_response(hit, ask, now, draft),
                 Slot::Flight { .. } => self.look_at_flight(hit, ask, now, draft),
                 Slot::Vacant | Slot::Dead { .. } => continue,
@@ -113,7 +119,7 @@ impl Core {
         Look::Absent(header)
     }
 
-    /// Step 2: no record under this header; `None`: the line has changed, look again.
+    /// Step 2: no record under this header.
     fn insert(
         &self,
         place: Place,
@@ -121,24 +127,24 @@ impl Core {
         ask: &Ask,
         now: u64,
         draft: &mut Draft<'_>,
-    ) -> Option<Claimed> {
+    ) -> Look {
         if self.is_closed() {
-            return Some(Claimed::Refused(Refusal::Closed));
+            return draft.settle(Claimed::Refused(Refusal::Closed));
         }
         let prepared = draft.take_record().and_then(|()| draft.prepare(ask, now));
         let flight = match prepared {
             Ok(flight) => flight,
-            Err(limit) => return Some(Claimed::Refused(Refusal::Full(limit))),
+            Err(limit) => return draft.settle(Claimed::Refused(Refusal::Full(limit))),
         };
         let slot = flight.slot(place.tag);
         match self.table.publish(place, header, slot, &mut draft.reserved, draft.shard) {
             Publish::Done(at) => {
                 draft.reserved = None;
                 draft.has_record = false;
-                Some(draft.execute(ask, Hit { at, slot }))
+                draft.execute(ask, Hit::new(at, slot))
             }
-            Publish::Changed => None,
-            Publish::NoRoom => Some(Claimed::Refused(Refusal::Full(Limit::Records))),
+            Publish::Changed => Look::Again,
+            Publish::NoRoom => draft.settle(Claimed::Refused(Refusal::Full(Limit::Records))),
         }
     }
 
@@ -161,17 +167,17 @@ impl Core {
             self.release(response, 1);
             return Some(look);
         }
-        let head = response.head();
-        if head.identity.mismatches(&ask.identity) {
+        if ask.identity.fingerprint.is_some() && response.identity().mismatches(&ask.identity) {
+            let kind = response.kind();
             self.unpin(hit.at, response);
-            let state = match head.kind {
+            let state = match kind {
                 Kind::Response | Kind::Error | Kind::Tombstone => State::Completed,
                 Kind::Cancelled => State::Cancelled,
                 Kind::Halted => State::Halted,
             };
-            return Some(Look::Settled(Claimed::Mismatch(state)));
+            return Some(draft.settle(Claimed::Mismatch(state)));
         }
-        Some(Look::Settled(Claimed::Finished(response.loc(), head)))
+        Some(draft.settle(Claimed::Finished(response.loc())))
     }
 
     /// Step 3 for a finished record whose retention is over; the caller has pinned it.
@@ -184,12 +190,16 @@ impl Core {
         draft: &mut Draft<'_>,
     ) -> Look {
         if self.is_closed() {
-            return Look::Settled(Claimed::Refused(Refusal::Closed));
+            return draft.settle(Claimed::Refused(Refusal::Closed));
         }
         draft.follow(Origin::Fresh, 1);
         let flight = match draft.prepare(ask, now) {
             Ok(flight) => flight,
-            Err(limit) => return Look::Settled(Claimed::Refused(Refusal::Full(limit))),
+            Err(_) => {
+                // The room that lacks may be what this very record has, which the caller holds.
+                self.expire_if_due(hit, now);
+                return Look::Again;
+            }
         };
         let mut seen = self.table.load(hit.at);
         while let Slot::Done { tag, loc, pins } = seen
@@ -201,7 +211,7 @@ impl Core {
                 Ok(()) => {
                     self.unlink(self.response(expired), pins);
                     self.count(Count::Expired);
-                    return Look::Settled(draft.execute(ask, Hit { slot, ..hit }));
+                    return draft.execute(ask, Hit::new(hit.at, slot));
                 }
                 Err(now) => seen = now,
             }
@@ -211,7 +221,7 @@ impl Core {
 
     /// `None`: it is another key's.
     fn look_at_flight(&self, hit: Hit, ask: &Ask, now: u64, draft: &mut Draft<'_>) -> Option<Look> {
-        let Slot::Flight { flight: index, tenancy: named, .. } = hit.slot else { return None };
+        let Slot::Flight { flight: index, tenancy: named, .. } = hit.slot() else { return None };
         let flight = self.flights.get(index);
         let tenancy = flight.tenancy();
         let (identity, fate, term) = (flight.identity(), flight.fate(), flight.term());
@@ -219,7 +229,7 @@ impl Core {
         // V1: a verdict only from what belongs to this slot; never "absent" from a flight that was
         // used again meanwhile.
         let same = Slot::tenancy(tenancy) == named
-            && self.table.confirms(hit.at, hit.slot)
+            && self.table.confirms(hit.at, hit.slot())
             && flight.still(tenancy);
         if !same {
             return Some(Look::Again);
@@ -233,7 +243,7 @@ impl Core {
             return Some(self.replace_dropped(hit, ask, draft));
         }
         if identity.mismatches(&ask.identity) {
-            return Some(Look::Settled(Claimed::Mismatch(State::InFlight)));
+            return Some(draft.settle(Claimed::Mismatch(State::InFlight)));
         }
         match fate {
             Fate::Leased { generation } => {
@@ -255,34 +265,34 @@ impl Core {
             }
         }
         if !ask.wait {
-            return Some(Look::Settled(Claimed::InFlight(None, facts, term)));
+            return Some(draft.settle(Claimed::InFlight(None, facts, term)));
         }
         Some(match self.join(hit, tenancy, queue, ask) {
-            Ok(Some(waiting)) => Look::Settled(Claimed::InFlight(Some(waiting), facts, term)),
+            Ok(Some(waiting)) => draft.settle(Claimed::InFlight(Some(waiting), facts, term)),
             Ok(None) => Look::Again,
-            Err(limit) => Look::Settled(Claimed::Refused(Refusal::Full(limit))),
+            Err(limit) => draft.settle(Claimed::Refused(Refusal::Full(limit))),
         })
     }
 
     /// Step 3 for a flight whose lease was given up, with nobody to take over; its waiters, if any,
     /// have been told.
     fn replace_dropped(&self, hit: Hit, ask: &Ask, draft: &mut Draft<'_>) -> Look {
-        let Slot::Flight { tag, flight: dropped, .. } = hit.slot else { return Look::Again };
+        let Slot::Flight { tag, flight: dropped, .. } = hit.slot() else { return Look::Again };
         if self.is_closed() {
-            return Look::Settled(Claimed::Refused(Refusal::Closed));
+            return draft.settle(Claimed::Refused(Refusal::Closed));
         }
         let flight = match draft.prepare(ask, self.clock.now()) {
             Ok(flight) => flight,
-            Err(limit) => return Look::Settled(Claimed::Refused(Refusal::Full(limit))),
+            Err(limit) => return draft.settle(Claimed::Refused(Refusal::Full(limit))),
         };
         // Linearization of `Execute` after a cancel or an expiry. The slot names the tenancy, so
         // this takes out the very flight that was looked at.
         let slot = flight.slot(tag);
-        if self.table.change(hit.at, hit.slot, slot).is_err() {
+        if self.table.change(hit.at, hit.slot(), slot).is_err() {
             return Look::Again;
         }
         self.detach(dropped);
-        Look::Settled(draft.execute(ask, Hit { slot, ..hit }))
+        draft.execute(ask, Hit::new(hit.at, slot))
     }
 
     /// The term of a lease that begins now.
@@ -310,7 +320,7 @@ impl Drafted {
 }
 
 impl<'a> Draft<'a> {
-    fn new(core: &'a Core) -> Self {
+    fn new(core: &'a Core, claimed: &'a mut Claimed) -> Self {
         Self {
             core,
             shard: core.shard(),
@@ -319,6 +329,7 @@ impl<'a> Draft<'a> {
             reserved: None,
             origin: Origin::Fresh,
             attempt: 1,
+            claimed,
         }
     }
 
@@ -334,7 +345,7 @@ impl<'a> Draft<'a> {
             core.flights.get(drafted.index).set_facts(facts);
             return Ok(drafted);
         }
-        if !core.with_room(|| core.granules.take(1, self.shard)) {
+        if !core.with_room(None, || core.granules.take(1, self.shard)) {
             return Err(Limit::Bytes);
         }
         let Some(index) = core.flights.in_use.alloc(1, self.shard) else {
@@ -343,7 +354,7 @@ impl<'a> Draft<'a> {
         };
         let flight = core.flights.get(index);
         let tenancy = flight.begin(&ask.identity, facts);
-        let generation = flight.next_generation(core.geometry.generation_mask);
+        let generation = flight.first_generation(core.geometry.generation_mask);
         flight.lease(generation, core.term(&ask.terms, generation, now));
         let drafted = Drafted { index, tenancy, generation };
         self.flight = Some(drafted);
@@ -353,7 +364,7 @@ impl<'a> Draft<'a> {
     /// Counts the key that is about to enter the table.
     fn take_record(&mut self) -> Result<(), Limit> {
         let core = self.core;
-        if !self.has_record && !core.with_room(|| core.records.take(1, self.shard)) {
+        if !self.has_record && !core.with_room(None, || core.records.take(1, self.shard)) {
             return Err(Limit::Records);
         }
         self.has_record = true;
@@ -361,16 +372,23 @@ impl<'a> Draft<'a> {
     }
 
     /// The flight has been published: the caller is its owner.
-    fn execute(&mut self, ask: &Ask, hit: Hit) -> Claimed {
+    fn execute(&mut self, ask: &Ask, hit: Hit) -> Look {
         let Some(drafted) = self.flight.take() else { unreachable!("prepared before published") };
-        Claimed::Execute(Held {
-            flight: drafted.index,
-            generation: drafted.generation,
+        self.settle(Claimed::Execute(Held {
             hit,
-            terms: ask.terms,
-            origin: self.origin,
+            generation: drafted.generation,
+            retention: ask.terms.retention,
             attempt: self.attempt,
-        })
+            on_abandon: ask.terms.on_abandon,
+            origin: self.origin,
+        }))
+    }
+
+    /// Decides the claim.
+    #[inline]
+    fn settle(&mut self, claimed: Claimed) -> Look {
+        *self.claimed = claimed;
+        Look::Settled
     }
 }
 

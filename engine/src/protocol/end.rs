@@ -5,7 +5,7 @@
 //! thread that meets such a flight does as well. A thread stopped anywhere in it holds up nobody.
 
 use crate::outcome::{Completion, NoBody, OnEnd, Origin, Reason, Stale};
-use crate::protocol::{Core, Terms};
+use crate::protocol::Core;
 use crate::record::fate::Fate;
 use crate::record::response::{Head, Kind, Response, granules_for};
 use crate::record::term::Term;
@@ -14,15 +14,25 @@ use crate::table::slot::Slot;
 use crate::table::{Hit, SlotRef};
 use crate::wheel::Entry;
 
-/// A lease as a plain value: which flight, where the table names it, and the fencing token.
+/// Retentions, in milliseconds, that a thread may be held up for in the middle of a completion.
+const SHORT_RETENTION: u64 = 60_000;
+
+/// A lease as a plain value: the slot that names its flight, and the fencing token. Small: it is
+/// moved a lot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Held {
-    pub(crate) flight: u32,
-    pub(crate) generation: u64,
     pub(crate) hit: Hit,
-    pub(crate) terms: Terms,
-    pub(crate) origin: Origin,
+    pub(crate) generation: u64,
+    pub(crate) retention: u64,
     pub(crate) attempt: u32,
+    pub(crate) on_abandon: OnEnd,
+    pub(crate) origin: Origin,
+}
+
+impl Held {
+    fn flight(&self) -> u32 {
+        self.hit.flight().unwrap_or_default()
+    }
 }
 
 /// What a finished record is to say, and for how long.
@@ -37,7 +47,7 @@ pub(crate) struct Ending<'a> {
 impl Core {
     /// Ends the lease with a response, shared by everyone who waits and kept for the retention.
     pub(crate) fn complete(&self, held: &Held, ending: Ending<'_>) -> Result<Completion, Stale> {
-        let fit = self.end_with(held.flight, held.generation, Some(held.hit), ending).map_err(
+        let fit = self.end_with(held.flight(), held.generation, Some(held.hit), ending).map_err(
             |Stale| {
                 self.count(Count::Stale);
                 Stale
@@ -53,14 +63,14 @@ impl Core {
     /// Ends the lease without a result.
     pub(crate) fn give_up(&self, held: &Held, policy: OnEnd, reason: Reason) -> Result<(), Stale> {
         let late = self.is_late(held);
-        let ended = self.end_without_result(held.flight, held.generation, policy, reason);
+        let ended = self.end_without_result(held.flight(), held.generation, policy, reason);
         let what = match (ended, policy) {
             (Err(Stale), _) => Count::Stale,
             (Ok(()), OnEnd::Halt) => Count::Halts,
             (Ok(()), _) => Count::Cancels,
         };
         self.count(what);
-        if late && ended.is_ok() && policy != OnEnd::Halt {
+        if late && ended.is_ok() {
             self.count(Count::Late);
         }
         ended
@@ -68,7 +78,7 @@ impl Core {
 
     /// Moves the deadline to `millis` from now, never earlier (L1, D1).
     pub(crate) fn renew(&self, held: &Held, millis: u64) -> Result<(), Stale> {
-        let flight = self.flights.get(held.flight);
+        let flight = self.flights.get(held.flight());
         let tag = Term::tag(held.generation);
         let deadline = self.clock.deadline(self.clock.now(), millis);
         loop {
@@ -96,7 +106,7 @@ impl Core {
 
     /// Whether the lease is still the caller's, and until when.
     pub(crate) fn deadline(&self, held: &Held) -> Result<u64, Stale> {
-        let flight = self.flights.get(held.flight);
+        let flight = self.flights.get(held.flight());
         let term = flight.term();
         if flight.fate() == (Fate::Leased { generation: held.generation }) {
             Ok(term.deadline())
@@ -176,7 +186,7 @@ impl Core {
             deadline: self.clock.deadline(now, ending.retention),
             length: u32::try_from(ending.bytes.len()).unwrap_or(u32::MAX),
         };
-        let (response, fit) = self.store(&mut head, ending.bytes)?;
+        let (response, fit) = self.store(&mut head, ending.bytes, index)?;
         let kept = ending.retention > 0;
         if kept {
             response.link();
@@ -193,7 +203,8 @@ impl Core {
             self.granules.give(u64::from(size) - 1, self.shard());
             return Err(Stale);
         }
-        if term.deadline() <= now && ending.reason != Reason::LeaseExpired {
+        // Ends without a result have their own count of this, in `give_up`.
+        if term.deadline() <= now && matches!(ending.kind, Kind::Response | Kind::Error) {
             self.count(Count::Late);
         }
         match known {
@@ -203,20 +214,29 @@ impl Core {
             }
             None => self.finish(index, tenancy, ended),
         }
+        if kept && ending.retention < SHORT_RETENTION && self.clock.now() >= head.deadline {
+            // The reminder may have come before the slot said Done; nobody else will look.
+            self.expire_line(self.place(identity.id), self.clock.now());
+        }
         Ok(fit)
     }
 
     /// Writes a finished record into the arena: with its bytes if there is room, else as a tombstone
-    /// in the granule that was reserved by the claim.
-    fn store(&self, head: &mut Head, bytes: &[u8]) -> Result<(Response<'_>, Completion), Stale> {
+    /// in the granule that was reserved by the claim of `flight`.
+    fn store(
+        &self,
+        head: &mut Head,
+        bytes: &[u8],
+        flight: u32,
+    ) -> Result<(Response<'_>, Completion), Stale> {
         let shard = self.shard();
         let extra = granules_for(bytes.len()) - 1;
         let mut fit = Completion::Stored;
         if bytes.len() > self.rules.max_response {
             fit = Completion::Tombstone(NoBody::TooLarge);
-        } else if extra > 0 && !self.with_room(|| self.granules.take(extra, shard)) {
+        } else if extra > 0 && !self.with_room(Some(flight), || self.granules.take(extra, shard)) {
             fit = Completion::Tombstone(NoBody::NoRoom);
-        } else if let Some(loc) = self.alloc_granules(extra as u32 + 1) {
+        } else if let Some(loc) = self.alloc_granules(extra as u32 + 1, flight) {
             let size = extra as u32 + 1;
             return Ok((Response::write(&self.arena, loc, size, head, bytes), fit));
         } else {
@@ -233,11 +253,11 @@ impl Core {
         }
     }
 
-    fn alloc_granules(&self, size: u32) -> Option<u32> {
+    fn alloc_granules(&self, size: u32, flight: u32) -> Option<u32> {
         let shard = self.shard();
         self.arena.alloc(size, shard).or_else(|| {
             // What is expired but not yet removed may lie in the way.
-            self.make_room();
+            self.make_room(Some(flight));
             self.arena.alloc(size, shard)
         })
     }
@@ -252,7 +272,7 @@ impl Core {
         let id = self.flights.get(index).id();
         let place = self.place(id);
         for hit in self.table.scan(place) {
-            let Slot::Flight { flight, tenancy: named, .. } = hit.slot else { continue };
+            let Slot::Flight { flight, tenancy: named, .. } = hit.slot() else { continue };
             if flight == index && named == Slot::tenancy(tenancy) {
                 self.settle(index, fate, hit);
                 return;
@@ -263,11 +283,11 @@ impl Core {
     /// Makes the slot that names an ended flight say what the fate says. Its CAS has one winner in a
     /// tenancy: F3.
     fn settle(&self, index: u32, fate: Fate, hit: Hit) {
-        let won = match (fate, hit.slot) {
+        let won = match (fate, hit.slot()) {
             (Fate::Ended { loc, kept: true, .. }, Slot::Flight { tag, .. }) => {
-                self.table.change(hit.at, hit.slot, Slot::Done { tag, loc, pins: 0 }).is_ok()
+                self.table.change(hit.at, hit.slot(), Slot::Done { tag, loc, pins: 0 }).is_ok()
             }
-            _ => self.remove(hit.at, hit.slot),
+            _ => self.remove(hit.at, hit.slot()),
         };
         if won {
             self.detach(index);

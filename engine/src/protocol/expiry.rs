@@ -6,11 +6,12 @@
 use crate::outcome::{OnEnd, Reason};
 use crate::protocol::Core;
 use crate::record::fate::Fate;
+use crate::record::response::Response;
 use crate::record::term::Term;
 use crate::stats::Count;
 use crate::sync::Ordering;
-use crate::table::Hit;
 use crate::table::slot::Slot;
+use crate::table::{Hit, Place};
 use crate::wheel::Entry;
 
 /// Wheel entries that one tick works through.
@@ -21,6 +22,8 @@ const TICK_FLIGHT_WORDS: u32 = 1024;
 const ROOM_ENTRIES: u32 = 128;
 const ROOM_FLIGHT_WORDS: u32 = 16;
 const ROOM_LINES: u32 = 64;
+/// Responses that are looked at in one pass.
+const PASS: usize = 64;
 /// Attempts before a claim is refused.
 const ROOM_ATTEMPTS: u32 = 8;
 
@@ -28,22 +31,23 @@ impl Core {
     /// A bounded slice of what is due; true if there may be more.
     pub(crate) fn tick(&self) -> bool {
         let now = self.clock.now();
-        let left = self.wheel.advance(now, TICK_ENTRIES, |entry| self.remind(entry, now));
-        let swept = self.sweep_flights(TICK_FLIGHT_WORDS, now);
+        let left = self.wheel.advance(now, TICK_ENTRIES, |entries| self.remind(entries, now));
+        let swept = self.sweep_flights(TICK_FLIGHT_WORDS, now, None);
         self.peaks();
         left == 0 || !swept
     }
 
-    /// `take`, and if it fails, once more after making room, a few times (R2).
+    /// `take`, and if it fails, once more after making room, a few times (R2); `spare` as in
+    /// `make_room`.
     #[inline]
-    pub(super) fn with_room(&self, take: impl Fn() -> bool) -> bool {
-        take() || self.make_room_for(&take)
+    pub(super) fn with_room(&self, spare: Option<u32>, take: impl Fn() -> bool) -> bool {
+        take() || self.make_room_for(spare, &take)
     }
 
     #[cold]
-    fn make_room_for(&self, take: &dyn Fn() -> bool) -> bool {
+    fn make_room_for(&self, spare: Option<u32>, take: &dyn Fn() -> bool) -> bool {
         for _ in 0..ROOM_ATTEMPTS {
-            self.make_room();
+            self.make_room(spare);
             if take() {
                 return true;
             }
@@ -52,18 +56,19 @@ impl Core {
     }
 
     /// Removes what has expired: by the wheel, and, for what the wheel may have lost, by looking at
-    /// some lines in turn.
-    pub(super) fn make_room(&self) {
+    /// some lines in turn. Spares the flight that the caller is about to end: its owner's own call is
+    /// no reason to end a lease that ran out (L2).
+    pub(super) fn make_room(&self, spare: Option<u32>) {
         let now = self.clock.now();
-        let mut left = self.wheel.advance(now, ROOM_ENTRIES, |entry| self.remind(entry, now));
+        let mut left = self.wheel.advance(now, ROOM_ENTRIES, |entries| self.remind(entries, now));
         // Moving entries down the levels frees nothing: go on while there is something due.
         for _ in 0..ROOM_ATTEMPTS {
             if left > 0 {
                 break;
             }
-            left = self.wheel.advance(now, ROOM_ENTRIES, |entry| self.remind(entry, now));
+            left = self.wheel.advance(now, ROOM_ENTRIES, |entries| self.remind(entries, now));
         }
-        self.sweep_flights(ROOM_FLIGHT_WORDS, now);
+        self.sweep_flights(ROOM_FLIGHT_WORDS, now, spare);
         // Relaxed: a place to go on from.
         let from = self.table_sweep.fetch_add(ROOM_LINES, Ordering::Relaxed);
         let count = self.table.line_count();
@@ -74,46 +79,84 @@ impl Core {
         }
     }
 
-    /// A reminder from the wheel: what it was set for may be due.
-    fn remind(&self, entry: Entry, now: u64) {
-        for hit in self.table.scan_line(entry.line) {
-            let Slot::Done { tag, .. } = hit.slot else { continue };
-            if !entry.has_tag(tag) {
-                continue;
+    /// Reminders from the wheel: what they were set for may be due.
+    ///
+    /// In passes, so that the cache misses of one pass overlap: first all the lines, then all the
+    /// responses, and only then what must be done one by one.
+    fn remind(&self, entries: &[Entry], now: u64) {
+        self.table.warm(entries.iter().map(|entry| entry.line));
+        let mut pinned = [const { None }; PASS];
+        let mut count = 0;
+        for entry in entries {
+            for hit in self.table.scan_line(entry.line) {
+                if entry.has_tag(hit.place().tag)
+                    && let Some(response) = self.pin(hit)
+                {
+                    if count == PASS {
+                        self.expire_pass(&mut pinned, now);
+                        count = 0;
+                    }
+                    pinned[count] = Some((*entry, hit, response));
+                    count += 1;
+                }
             }
-            if let Some(deadline) = self.expire_if_due(hit, now)
-                && entry.is_for(tag, deadline)
-            {
+        }
+        self.expire_pass(&mut pinned[..count], now);
+    }
+
+    fn expire_pass(&self, pinned: &mut [Option<(Entry, Hit, Response<'_>)>], now: u64) {
+        let mut deadlines = [0; PASS];
+        for (deadline, pinned) in deadlines.iter_mut().zip(&*pinned) {
+            *deadline = pinned.as_ref().map_or(0, |(_, _, response)| response.deadline());
+        }
+        for (deadline, pinned) in deadlines.into_iter().zip(pinned) {
+            let Some((entry, hit, response)) = pinned.take() else { continue };
+            let tag = hit.place().tag;
+            if self.expire_if_over(hit, response, deadline, now) && entry.is_for(tag, deadline) {
                 // Early: the deadline is beyond the wheel's span, or the entry went astray.
                 self.wheel.push(entry, deadline, self.shard());
             }
         }
     }
 
-    /// Removes a finished record whose retention is over; otherwise its deadline, if it has one.
-    fn expire_if_due(&self, hit: Hit, now: u64) -> Option<u64> {
-        let response = self.pin(hit)?;
-        let deadline = response.deadline();
+    /// Removes what is due among the slots with a key's tag.
+    pub(super) fn expire_line(&self, place: Place, now: u64) {
+        for hit in self.table.scan(place) {
+            self.expire_if_due(hit, now);
+        }
+    }
+
+    /// Removes a finished record whose retention is over.
+    pub(super) fn expire_if_due(&self, hit: Hit, now: u64) {
+        if let Some(response) = self.pin(hit) {
+            self.expire_if_over(hit, response, response.deadline(), now);
+        }
+    }
+
+    /// The same for a response that was pinned through `hit`; it is let go of. True: it stays.
+    fn expire_if_over(&self, hit: Hit, response: Response<'_>, deadline: u64, now: u64) -> bool {
         if deadline > now {
             self.unpin(hit.at, response);
-            return Some(deadline);
+            return true;
         }
         let mut seen = self.table.load(hit.at);
         while let Slot::Done { loc, pins, .. } = seen
             && loc == response.loc()
+            && pins > 0
         {
             match self.table.remove(hit.at, seen) {
                 Ok(()) => {
                     self.records.give(1, self.shard());
-                    self.unlink(response, pins);
                     self.count(Count::Expired);
-                    break;
+                    // Our own pin goes with it.
+                    self.unlink(response, pins - 1);
+                    return false;
                 }
                 Err(now) => seen = now,
             }
         }
         self.release(response, 1);
-        None
+        false
     }
 
     /// Ends a lease whose deadline has passed, as its owner's policy says; true if it has ended
@@ -151,7 +194,7 @@ impl Core {
 
     /// Looks through some of the flights in use: ends leases that ran out, and goes on with what a
     /// stopped thread left behind. True if it came round.
-    fn sweep_flights(&self, words: u32, now: u64) -> bool {
+    fn sweep_flights(&self, words: u32, now: u64, spare: Option<u32>) -> bool {
         let count = self.flights.in_use.active_word_count();
         let words = words.min(count);
         // Relaxed: a place to go on from.
@@ -161,7 +204,7 @@ impl Core {
             while in_use != 0 {
                 let index = word * u64::BITS + in_use.trailing_zeros();
                 in_use &= in_use - 1;
-                if u64::from(index) < u64::from(self.geometry.flights) {
+                if index < self.geometry.flights && Some(index) != spare {
                     self.look_after(index, now);
                 }
             }

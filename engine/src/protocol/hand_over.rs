@@ -11,7 +11,6 @@ use crate::protocol::claim::{Ask, origin_after};
 use crate::protocol::{Core, Held, Terms};
 use crate::record::fate::Fate;
 use crate::record::flight::Facts;
-use crate::record::response::Head;
 use crate::record::term::Term;
 use crate::stats::Count;
 use crate::sync::{Ordering, fence};
@@ -37,7 +36,7 @@ pub(crate) enum Verdict {
     /// Nothing yet; look again when notified, or at this time.
     Wait(u64),
     /// The caller holds the response at this place.
-    Finished(u32, Head),
+    Finished(u32),
     Cancelled(Reason),
     Execute(Held),
     Closed,
@@ -52,7 +51,7 @@ impl Core {
         seen: Snapshot,
         ask: &Ask,
     ) -> Result<Option<Waiting>, Limit> {
-        let Slot::Flight { flight: index, .. } = hit.slot else { return Ok(None) };
+        let Slot::Flight { flight: index, .. } = hit.slot() else { return Ok(None) };
         let flight = self.flights.get(index);
         // Relaxed: a count. It may be a later tenant's for a moment; that costs it one place (W3).
         let before = flight.waiters.fetch_add(1, Ordering::Relaxed);
@@ -98,9 +97,9 @@ impl Core {
                 }
                 Fate::Ended { loc, .. } => {
                     // The flight holds the response as long as we are in its queue.
-                    let head = self.hold(loc).head();
+                    self.hold(loc);
                     self.leave(waiting);
-                    return Verdict::Finished(loc, head);
+                    return Verdict::Finished(loc);
                 }
                 Fate::Dropped { reason, .. } => {
                     self.leave(waiting);
@@ -155,12 +154,12 @@ impl Core {
         self.serve(waiting.flight, waiting.tenancy, now);
         self.count(Count::HandOvers);
         Some(Held {
-            flight: waiting.flight,
-            generation,
             hit: waiting.hit,
-            terms: waiting.terms,
-            origin: origin_after(reason),
+            generation,
+            retention: waiting.terms.retention,
             attempt,
+            on_abandon: waiting.terms.on_abandon,
+            origin: origin_after(reason),
         })
     }
 

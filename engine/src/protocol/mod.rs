@@ -110,12 +110,13 @@ impl Core {
     /// The shard of the calling thread: where it allocates, counts and inserts.
     #[inline]
     fn shard(&self) -> usize {
-        (thread_number() % self.geometry.shards) as usize
+        // Shards are a power of two.
+        (thread_number() & (self.geometry.shards - 1)) as usize
     }
 
     /// Where a key belongs. The seed is secret: callers who choose their ids cannot choose a line.
     #[inline]
-    fn place(&self, id: [u64; 2]) -> Place {
+    pub(crate) fn place(&self, id: [u64; 2]) -> Place {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&id[0].to_le_bytes());
         bytes[8..].copy_from_slice(&id[1].to_le_bytes());
@@ -165,6 +166,12 @@ impl Core {
     #[cfg(test)]
     pub(crate) fn memory_used(&self) -> [u32; 3] {
         [self.arena.used(), self.table.pairs_used(), self.wheel.chunks_used()]
+    }
+
+    /// Flights in use, for tests.
+    #[cfg(all(test, idem_loom))]
+    pub(crate) fn flights_used(&self) -> u32 {
+        self.flights.in_use.used()
     }
 
     #[cfg(test)]

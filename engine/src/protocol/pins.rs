@@ -10,8 +10,8 @@ impl Core {
     /// slot names something else by now.
     #[inline]
     pub(super) fn pin(&self, hit: Hit) -> Option<Response<'_>> {
-        let Slot::Done { loc: wanted, .. } = hit.slot else { return None };
-        let mut seen = hit.slot;
+        let Slot::Done { loc: wanted, .. } = hit.slot() else { return None };
+        let mut seen = hit.slot();
         loop {
             let Slot::Done { tag, loc, pins } = seen else { return None };
             // At the greatest count nobody can be let in before somebody below has moved pins over;
@@ -83,10 +83,8 @@ impl Core {
     }
 
     /// One hold more, by somebody who has one.
-    pub(crate) fn hold(&self, loc: u32) -> Response<'_> {
-        let response = Response::held(&self.arena, loc);
-        response.hold(1);
-        response
+    pub(crate) fn hold(&self, loc: u32) {
+        Response::held(&self.arena, loc).hold(1);
     }
 
     /// A response that the caller holds.

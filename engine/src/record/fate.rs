@@ -73,7 +73,7 @@ impl Fate {
     /// The greatest generation of a lease.
     pub(crate) const GENERATION_MAX: u64 = LeasedGeneration::MAX;
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pack(self) -> u64 {
         match self {
             Fate::Free => State::put(FREE),
@@ -99,7 +99,7 @@ impl Fate {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn unpack(word: u64) -> Self {
         let detached = Detached::get(word) == 1;
         match State::get(word) {
@@ -143,7 +143,7 @@ impl Fate {
 
 /// Equal as words: where a state keeps only the low bits of a generation, only those count.
 impl PartialEq for Fate {
-    #[inline]
+    #[inline(always)]
     fn eq(&self, other: &Self) -> bool {
         self.pack() == other.pack()
     }

@@ -71,7 +71,7 @@ pub(crate) struct Facts {
 }
 
 impl Flight {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn fate(&self) -> Fate {
         // Acquire: pairs with the Release of every transition below, so that what the word names
         // (a response, the tenant's fields) is visible to whoever acts on it.
@@ -79,7 +79,7 @@ impl Flight {
     }
 
     /// One transition of the fate word. `Err` has what is there instead.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn change_fate(&self, from: Fate, to: Fate) -> Result<(), Fate> {
         // SeqCst: as Release it publishes what the caller wrote for the new state (edge "fate"), as
         // Acquire it lets it act on what the old state named; and it is in one order with the
@@ -97,14 +97,14 @@ impl Flight {
         Fate::unpack(self.fate.load(Ordering::SeqCst))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn term(&self) -> Term {
         // Acquire: pairs with `change_term`; a helper that sees an accepted lease must also see the
         // generation it was given.
         Term::unpack(self.term.load(Ordering::Acquire))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn change_term(&self, from: Term, to: Term) -> Result<(), Term> {
         // AcqRel: see `term`; Acquire on failure for the same reason.
         self.term
@@ -174,6 +174,15 @@ impl Flight {
         let latest = self.generation.load(Ordering::Acquire);
         let behind = Term::tag((latest & mask).wrapping_sub(tag)) & mask;
         latest.wrapping_sub(behind) & mask
+    }
+
+    /// The same for a flight that the caller alone has.
+    #[inline]
+    pub(crate) fn first_generation(&self, mask: u64) -> u64 {
+        // Relaxed: exclusive; published with the flight.
+        let generation = self.generation.load(Ordering::Relaxed) + 1;
+        self.generation.store(generation, Ordering::Relaxed);
+        generation & mask
     }
 
     /// Makes a freshly allocated flight a new tenant's. The caller alone has it (B1).

@@ -100,6 +100,7 @@ impl<'a> Response<'a> {
     /// The caller alone has the run (B1).
     pub(crate) fn write(arena: &'a Arena, loc: u32, size: u32, head: &Head, bytes: &[u8]) -> Self {
         let this = Self { arena, loc };
+        this.granule().watch.write();
         let words = &this.granule().words;
         // Relaxed: published by the fate word, then the slot (edges "fate", "publish").
         let set = |index: usize, value| words[index].store(value, Ordering::Relaxed);
@@ -141,6 +142,7 @@ impl<'a> Response<'a> {
 
     #[inline]
     fn word(&self, index: usize) -> u64 {
+        self.granule().watch.read();
         // Relaxed: immutable since before it was published (P3).
         self.granule().words[index].load(Ordering::Relaxed)
     }
@@ -155,29 +157,31 @@ impl<'a> Response<'a> {
         Deadline::get(self.word(OUTCOME))
     }
 
-    pub(crate) fn head(&self) -> Head {
-        let outcome = self.word(OUTCOME);
-        let origin = self.word(ORIGIN);
-        let bound = Bound::get(outcome) == 1;
-        Head {
-            identity: Identity {
-                id: self.id(),
-                fingerprint: bound.then(|| [self.word(FINGERPRINT), self.word(FINGERPRINT + 1)]),
-            },
-            kind: Kind::unpack(KindBits::get(outcome)),
-            reason: Reason::unpack(ReasonBits::get(origin)),
-            finished: Finished::get(origin),
-            deadline: Deadline::get(outcome),
-            length: Length::get(self.word(LENGTH)) as u32,
-        }
+    #[inline]
+    pub(crate) fn kind(&self) -> Kind {
+        Kind::unpack(KindBits::get(self.word(OUTCOME)))
+    }
+
+    pub(crate) fn reason(&self) -> Reason {
+        Reason::unpack(ReasonBits::get(self.word(ORIGIN)))
+    }
+
+    /// When it was finished.
+    pub(crate) fn finished(&self) -> u64 {
+        Finished::get(self.word(ORIGIN))
+    }
+
+    pub(crate) fn identity(&self) -> Identity {
+        let bound = Bound::get(self.word(OUTCOME)) == 1;
+        let fingerprint = || [self.word(FINGERPRINT), self.word(FINGERPRINT + 1)];
+        Identity { id: self.id(), fingerprint: bound.then(fingerprint) }
     }
 
     /// The bytes; empty where none were kept.
     #[cfg(not(idem_loom))]
     #[inline]
     pub(crate) fn bytes(&self) -> &'a [u8] {
-        let kind = Kind::unpack(KindBits::get(self.word(OUTCOME)));
-        if !matches!(kind, Kind::Response | Kind::Error) {
+        if !matches!(self.kind(), Kind::Response | Kind::Error) {
             return &[];
         }
         let length = Length::get(self.word(LENGTH)) as usize;
@@ -205,6 +209,7 @@ impl<'a> Response<'a> {
     /// One holder more. The caller must hold it already, or know who does for the length of the call.
     #[inline]
     pub(crate) fn hold(&self, count: u64) {
+        self.granule().watch.read();
         // Relaxed: whoever adds already holds it, so it cannot go to 0 meanwhile (P2).
         self.granule().words[HOLDS].fetch_add(count, Ordering::Relaxed);
     }
@@ -213,6 +218,7 @@ impl<'a> Response<'a> {
     #[inline]
     #[must_use]
     pub(crate) fn release(&self, count: u64) -> bool {
+        self.granule().watch.read();
         // Release: our reads of it come before its memory is used again (edge "free").
         let before = self.granule().words[HOLDS].fetch_sub(count, Ordering::Release);
         debug_assert!(before >= count, "P1: released more often than held");

@@ -51,7 +51,7 @@ impl Term {
         generation & Tag::MAX
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pack(self) -> u64 {
         match self {
             Term::Lease { tag, on_expiry, deadline } => lease(LEASE, tag, on_expiry, deadline),
@@ -62,7 +62,7 @@ impl Term {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn unpack(word: u64) -> Self {
         let (tag, deadline) = (Tag::get(word), Deadline::get(word));
         let on_expiry = OnEnd::unpack(Policy::get(word));

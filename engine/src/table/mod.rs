@@ -23,7 +23,7 @@ pub(crate) mod slot;
 
 use crate::memory::region::{Region, Zeroed};
 use crate::sync::{AtomicU64, Ordering};
-use header::{Header, LINE_SLOTS, MAIN_SLOTS, PAIR_SLOTS};
+use header::{Header, MAIN_SLOTS, PAIR_SLOTS};
 use overflow::{Link, Pairs};
 use slot::Slot;
 
@@ -67,13 +67,32 @@ pub(crate) struct SlotRef {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Hit {
     pub(crate) at: SlotRef,
-    pub(crate) slot: Slot,
+    /// Packed: leases carry it.
+    word: u64,
 }
 
 impl Hit {
+    #[inline(always)]
+    pub(crate) fn new(at: SlotRef, slot: Slot) -> Self {
+        Self { at, word: slot.pack() }
+    }
+
+    #[inline(always)]
+    pub(crate) fn slot(self) -> Slot {
+        Slot::unpack(self.word)
+    }
+
+    /// The flight that the slot names.
+    pub(crate) fn flight(self) -> Option<u32> {
+        match self.slot() {
+            Slot::Flight { flight, .. } => Some(flight),
+            _ => None,
+        }
+    }
+
     /// Where the key belongs.
     pub(crate) fn place(self) -> Place {
-        let tag = match self.slot {
+        let tag = match self.slot() {
             Slot::Flight { tag, .. } | Slot::Done { tag, .. } | Slot::Dead { tag } => tag,
             Slot::Vacant => 0,
         };
@@ -154,8 +173,16 @@ impl Table {
         Scan { table: self, line: number, header, link, words, left: found & header.live() }
     }
 
+    /// Brings lines into the cache, all at once: nothing here waits for what was loaded before.
+    pub(crate) fn warm(&self, lines: impl Iterator<Item = u32>) {
+        for line in lines {
+            // Relaxed: only touched.
+            core::hint::black_box(self.lines[line as usize].header.load(Ordering::Relaxed));
+        }
+    }
+
     /// The word of a slot now.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn load(&self, at: SlotRef) -> Slot {
         // Acquire: edge "publish".
         Slot::unpack(self.word(at).load(Ordering::Acquire))
@@ -173,7 +200,7 @@ impl Table {
     }
 
     /// Changes a published slot in place. `Err` has what is there instead.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn change(&self, at: SlotRef, from: Slot, to: Slot) -> Result<(), Slot> {
         // AcqRel (edge "publish"): what `to` names was written before; Acquire also on failure.
         self.word(at)
@@ -225,7 +252,7 @@ impl Table {
 
     /// Takes the key of a published slot out of the table; false if the slot has changed.
     pub(crate) fn remove(&self, at: SlotRef, from: Slot) -> Result<(), Slot> {
-        let Place { tag, .. } = Hit { at, slot: from }.place();
+        let Place { tag, .. } = Hit::new(at, from).place();
         self.change(at, from, Slot::Dead { tag })?;
         let line = &self.lines[at.line as usize];
         // AcqRel: the next scan of the line sees the slot gone, and ours is after what is there.
@@ -313,11 +340,11 @@ impl Iterator for Scan<'_> {
         self.left &= self.left - 1;
         if let Some(word) = self.words.get(slot as usize) {
             let at = SlotRef { line: self.line, slot, link: Link::NONE };
-            return Some(Hit { at, slot: Slot::unpack(*word) });
+            return Some(Hit { at, word: *word });
         }
         // Read again rather than kept: few lines have an overflow, and hits are validated anyway.
         let at = SlotRef { line: self.line, slot, link: self.link };
-        Some(Hit { at, slot: self.table.load(at) })
+        Some(Hit::new(at, self.table.load(at)))
     }
 }
 

@@ -57,6 +57,9 @@ struct Pair([AtomicU64; PAIR_SLOTS as usize]);
 // SAFETY: M1 (integer atomics).
 unsafe impl Zeroed for Pair {}
 
+/// Pairs beyond one for every second line.
+const SPARE_PAIRS: u64 = if cfg!(idem_loom) { 3 } else { 64 };
+
 /// All pairs, and which are in use.
 pub(crate) struct Pairs {
     pairs: Region<Pair>,
@@ -67,7 +70,7 @@ impl Pairs {
     /// One for every second line: ten times what evenly spread keys need (DESIGN.md, "Table"). They
     /// cost nothing until used.
     pub(crate) fn new(line_count: u64, shard_count: u32) -> Option<Self> {
-        let count = u32::try_from(line_count / 2 + 64).ok()?;
+        let count = u32::try_from(line_count / 2 + SPARE_PAIRS).ok()?;
         Some(Self {
             pairs: Region::new(count as usize)?,
             in_use: Bitmap::new(count, 0, 1, shard_count)?,

@@ -60,7 +60,7 @@ impl Slot {
         Tag::get(word) == tag
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pack(self) -> u64 {
         match self {
             Slot::Vacant => 0,
@@ -77,7 +77,7 @@ impl Slot {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn unpack(word: u64) -> Self {
         let tag = Tag::get(word);
         match Kind::get(word) {

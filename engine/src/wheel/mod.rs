@@ -14,8 +14,9 @@
 //! L2  `done` only grows. Whoever inserts looks at `done` again afterwards, whoever processes a tick
 //!     looks at its buckets again after moving `done`: one of the two sees the other, so no entry
 //!     stays behind in a bucket whose time has passed.
-//! L3  An entry is owed no more than a reminder: what is lost with a thread that is stopped between
-//!     reserving and writing is found by the sweep that a full engine makes (R2).
+//! L3  Whoever has reserved a place and written to it looks at the bucket again: if the chunk has been
+//!     taken out meanwhile, it takes the entry back and inserts it again. Only what a thread has in
+//!     its hands when it is stopped is lost; the sweep that a full engine makes finds it (R2).
 
 mod level;
 
@@ -29,8 +30,8 @@ use crate::memory::region::{Region, Zeroed};
 use crate::record::Field;
 use crate::sync::{AtomicU64, Ordering};
 
-/// Entries of a chunk; its first word is the link to the next.
-const CHUNK_ENTRIES: u32 = 63;
+/// Entries of a chunk; its first word is the link to the next. Two in models, to have more chunks.
+const CHUNK_ENTRIES: u32 = if cfg!(idem_loom) { 2 } else { 63 };
 
 type ChunkBits = Field<0, 24>;
 type Filled = Field<{ ChunkBits::END }, 8>;
@@ -75,9 +76,11 @@ impl Entry {
         Self { line: (LineBits::get(word) - 1) as u32, tag: Tag::get(word), time: Time::get(word) }
     }
 
-    /// The full tick, for an entry that is not due before `done + 1`.
+    /// The full tick, as seen when everything up to `done` has been processed. What is already over
+    /// (another thread went on meanwhile) is for the next tick.
     fn tick(self, done: u64) -> u64 {
-        done + 1 + (self.time.wrapping_sub(done + 1) & Time::MAX)
+        let ahead = self.time.wrapping_sub(done + 1) & Time::MAX;
+        if ahead > Time::MAX / 2 { done + 1 } else { done + 1 + ahead }
     }
 }
 
@@ -153,7 +156,7 @@ impl Wheel {
 
     /// Inserts a reminder for `deadline`; false if there is no memory for it (L3).
     pub(crate) fn push(&self, entry: Entry, deadline: u64, shard: usize) -> bool {
-        let at = shard % self.shards.len();
+        let at = shard;
         loop {
             // SeqCst here, below and in `advance`: L2 needs insert-then-look against move-then-look
             // in one order. (Free on x86, where the CAS is a full barrier and the load a load.)
@@ -170,9 +173,10 @@ impl Wheel {
         }
     }
 
-    /// Processes ticks up to `now`, at most about `budget` entries; `visit` gets those due. Returns
+    /// Processes ticks up to `now`, at most about `budget` entries; `visit` gets those due, up to a
+    /// chunk at a time. Returns
     /// what is left of the budget: 0 means that there may be more to do.
-    pub(crate) fn advance(&self, now: u64, budget: u32, mut visit: impl FnMut(Entry)) -> u32 {
+    pub(crate) fn advance(&self, now: u64, budget: u32, mut visit: impl FnMut(&[Entry])) -> u32 {
         let mut left = budget;
         for at in 0..self.shards.len() {
             while left > 0 && self.step(at, now, &mut left, &mut visit) {}
@@ -181,13 +185,17 @@ impl Wheel {
     }
 
     /// Goes on to the next tick that has entries; false when `now` is reached.
-    fn step(&self, at: usize, now: u64, left: &mut u32, visit: &mut impl FnMut(Entry)) -> bool {
+    fn step(&self, at: usize, now: u64, left: &mut u32, visit: &mut impl FnMut(&[Entry])) -> bool {
         let shard = &self.shards[at];
         let done = shard.done.load(Ordering::SeqCst);
         let is_empty = |bucket| self.head(at, bucket).chunk == 0;
-        let Some(tick) = self.shape.next(done, now, is_empty) else {
-            // Nothing up to `now`. Whoever inserts before we say so sees `done` move (L2).
-            return self.move_done(at, now) && self.shape.next(done, now, is_empty).is_some();
+        let Some(tick) = self.shape.next(done, now, is_empty).or_else(|| {
+            // Nothing up to `now`, it seems. Who inserted before we say so did not see it: look
+            // again after saying it (L2).
+            self.move_done(at, now);
+            self.shape.next(done, now, is_empty)
+        }) else {
+            return false;
         };
         // So that entries moved down now are placed as seen from just before the tick.
         self.move_done(at, tick - 1);
@@ -207,11 +215,10 @@ impl Wheel {
         true
     }
 
-    /// Moves `done` up to `tick`; false if it was there or beyond.
-    fn move_done(&self, at: usize, tick: u64) -> bool {
-        let before = self.shards[at].done.fetch_max(tick, Ordering::SeqCst);
+    /// Moves `done` up to `tick`, if it is not there yet.
+    fn move_done(&self, at: usize, tick: u64) {
+        self.shards[at].done.fetch_max(tick, Ordering::SeqCst);
         crate::sync::model_fence();
-        before < tick
     }
 
     fn head(&self, at: usize, bucket: Bucket) -> HeadWord {
@@ -238,16 +245,10 @@ impl Wheel {
         loop {
             let head = self.head(at, bucket);
             if head.chunk != 0 && head.filled < CHUNK_ENTRIES {
-                if self.change_head(at, bucket, head, head.filled + 1, head.chunk) {
-                    let place = &self.chunks[head.chunk as usize].entries[head.filled as usize];
-                    // Release: pairs with the swap in `empty`. If the chunk was emptied between our
-                    // reservation and now, the entry waits in it for the chunk's next use (L3).
-                    if place
-                        .compare_exchange(0, entry.pack(), Ordering::Release, Ordering::Relaxed)
-                        .is_ok()
-                    {
-                        return true;
-                    }
+                if self.change_head(at, bucket, head, head.filled + 1, head.chunk)
+                    && self.fill(at, bucket, head, entry)
+                {
+                    return true;
                 }
                 continue;
             }
@@ -264,6 +265,20 @@ impl Wheel {
         }
     }
 
+    /// Writes to the place that was reserved under `head`; false: insert the entry again (L3).
+    fn fill(&self, at: usize, bucket: Bucket, head: HeadWord, entry: Entry) -> bool {
+        let place = &self.chunks[head.chunk as usize].entries[head.filled as usize];
+        // SeqCst: pairs with the load in `empty`. Either that one finds the entry, or we see here
+        // that the chunk has left the bucket, where nobody may come for the entry any more.
+        let put = place.compare_exchange(0, entry.pack(), Ordering::SeqCst, Ordering::Relaxed);
+        crate::sync::model_fence();
+        if put.is_err() || self.head(at, bucket).chunk == head.chunk {
+            return put.is_ok();
+        }
+        // Relaxed: our own entry. Gone: somebody has come for it.
+        place.compare_exchange(entry.pack(), 0, Ordering::Relaxed, Ordering::Relaxed).is_err()
+    }
+
     /// Takes the top chunk of a bucket out.
     fn pop(&self, at: usize, bucket: Bucket) -> Option<u32> {
         loop {
@@ -274,6 +289,7 @@ impl Wheel {
             // Relaxed: `next` was published with the head (L1); if the chunk is gone, the CAS fails.
             let next = self.chunks[head.chunk as usize].next.load(Ordering::Relaxed) as u32;
             if self.change_head(at, bucket, head, CHUNK_ENTRIES, next) {
+                crate::sync::model_fence();
                 return Some(head.chunk);
             }
         }
@@ -286,25 +302,33 @@ impl Wheel {
         chunk: u32,
         level: u32,
         left: &mut u32,
-        visit: &mut impl FnMut(Entry),
+        visit: &mut impl FnMut(&[Entry]),
     ) {
+        let mut due = [Entry { line: 0, tag: 0, time: 0 }; CHUNK_ENTRIES as usize];
+        let mut count = 0;
         for place in &self.chunks[chunk as usize].entries {
-            // Acquire: pairs with the write in `insert`.
-            let word = place.swap(0, Ordering::Acquire);
-            if word == 0 {
-                continue;
-            }
-            let entry = Entry::unpack(word);
-            *left = left.saturating_sub(1);
-            if level == 0 {
-                visit(entry);
-            } else {
-                // Relaxed: `push` looks again.
-                let done = self.shards[at].done.load(Ordering::Relaxed);
-                self.push(entry, entry.tick(done), at);
+            // SeqCst: pairs with the write in `fill`. Not written yet: whoever reserved it will see that
+            // the chunk is gone (L3).
+            let word = place.load(Ordering::SeqCst);
+            if word != 0 {
+                // Relaxed: the chunk is ours, and `insert` only writes where 0 is.
+                place.store(0, Ordering::Relaxed);
+                due[count] = Entry::unpack(word);
+                count += 1;
             }
         }
         self.in_use.free(chunk, 1);
+        let due = &due[..count];
+        *left = left.saturating_sub(count as u32);
+        if level == 0 {
+            visit(due);
+            return;
+        }
+        for entry in due {
+            // Relaxed: `push` looks again.
+            let done = self.shards[at].done.load(Ordering::Relaxed);
+            self.push(*entry, entry.tick(done), at);
+        }
     }
 
     /// Chunks in use; 0 when no reminder is left. For tests.
@@ -328,24 +352,26 @@ mod tests {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 let deadline = 1 + (state >> 40) % 300;
                 expected.insert(line, deadline);
-                assert!(wheel.push(Entry::new(line, 1, deadline), deadline, line as usize));
+                assert!(wheel.push(Entry::new(line, 1, deadline), deadline, line as usize % 2));
             }
             let mut now = 0;
             while !expected.is_empty() {
                 now += 1 + (now % 7);
                 let mut again = Vec::new();
-                wheel.advance(now, u32::MAX, |entry| {
-                    let deadline = expected[&entry.line];
-                    assert!(entry.is_for(1, deadline));
-                    // Beyond the wheel's span an entry comes early and is inserted again.
-                    if deadline > now {
-                        again.push((entry, deadline));
-                    } else {
-                        expected.remove(&entry.line);
+                wheel.advance(now, u32::MAX, |entries| {
+                    for entry in entries {
+                        let deadline = expected[&entry.line];
+                        assert!(entry.is_for(1, deadline));
+                        // Beyond the wheel's span an entry comes early and is inserted again.
+                        if deadline > now {
+                            again.push((*entry, deadline));
+                        } else {
+                            expected.remove(&entry.line);
+                        }
                     }
                 });
                 for (entry, deadline) in again {
-                    assert!(wheel.push(entry, deadline, entry.line as usize));
+                    assert!(wheel.push(entry, deadline, entry.line as usize % 2));
                 }
                 assert!(expected.values().all(|d| *d > now), "late at {now}");
             }
@@ -360,7 +386,7 @@ mod tests {
             wheel.push(Entry::new(line, 0, 1 + u64::from(line)), 1 + u64::from(line), 0);
         }
         let (mut seen, mut slices) = (0, 0);
-        while wheel.advance(1_000_000, 100, |_| seen += 1) == 0 {
+        while wheel.advance(1_000_000, 100, |entries| seen += entries.len()) == 0 {
             slices += 1;
         }
         assert_eq!(seen, 5000);

@@ -1,0 +1,153 @@
+//! libidem.
+//!
+//! `idem` is the engine as its default constructor builds it: only limits and times are set. Its
+//! clock is the real one and its own helper thread ticks, so in the churn workload responses leave
+//! as their retention ends; the runner finds the retention at which the wanted number lives.
+//!
+//! `idem-ticked` is for churn alone. It has no helper thread and a clock that the workers move:
+//! each advances it and ticks after so many steps, which is when its oldest responses are due.
+//! The workers pay for all of the expiry, as the peers' workers do, and the number that lives
+//! does not depend on how fast the machine is.
+
+use std::time::Duration;
+
+use ::idem::{
+    Claim as IdemClaim, Clock, Completion, Engine, Fingerprint as IdemFingerprint, Lease,
+    ManualClock, Outcome, Replay,
+};
+
+use crate::adapter::{Adapter, Claim, Completed, Setup, Tally};
+use crate::keys::{Fingerprint, Key};
+
+/// As the default constructor builds it.
+pub(crate) type Idem = Engaged<false>;
+
+/// With a clock that the workers move.
+pub(crate) type IdemTicked = Engaged<true>;
+
+/// Steps of one worker between its ticks: at a million steps a second, one tick a millisecond.
+const STEPS_PER_TICK: u32 = 1024;
+
+/// By how much a worker moves the clock.
+const TICK: Duration = Duration::from_millis(1);
+
+/// Slices of expiry that one tick may take on: a worker does not do all of the others' share.
+const SLICES_MAX: u32 = 16;
+
+/// The engine and the clock it is given, if any.
+pub(crate) struct Engaged<const TICKED: bool> {
+    engine: Engine,
+    clock: Option<ManualClock>,
+}
+
+impl<const TICKED: bool> Engaged<TICKED> {
+    fn tick(&self) {
+        for _ in 0..SLICES_MAX {
+            if !self.engine.tick() {
+                break;
+            }
+        }
+    }
+}
+
+impl<const TICKED: bool> Adapter for Engaged<TICKED> {
+    const NAME: &'static str = if TICKED { "idem-ticked" } else { "idem" };
+    const HOW: &'static str = if TICKED {
+        "libidem, ticked by the workers instead of its helper thread (churn only)"
+    } else {
+        "libidem as its default constructor builds it, with limits and times set"
+    };
+    const OURS: bool = true;
+    const LEAVES_EXACTLY: bool = false;
+    const LEAVES_BY_TIME: bool = !TICKED;
+    const CHURN_ONLY: bool = TICKED;
+
+    /// Steps since the last tick.
+    type Lane = u32;
+    type Ticket<'a> = Lease;
+    type Handle = Replay;
+
+    fn new(setup: &Setup) -> Self {
+        let mut builder = Engine::builder()
+            .records(setup.records)
+            .bytes(setup.bytes)
+            .lease(setup.lease)
+            .retention(setup.retention);
+        let clock = (TICKED || setup.manual_time).then(ManualClock::new);
+        if let Some(clock) = &clock {
+            builder = builder.clock(Clock::manual(clock)).helper_thread(false);
+        }
+        if TICKED && setup.live > 0 {
+            let ticks = setup.live.div_ceil(STEPS_PER_TICK as usize);
+            builder = builder.retention(TICK * u32::try_from(ticks).expect("below 2^42 keys"));
+        }
+        Self { engine: builder.build().expect("the configuration is valid"), clock }
+    }
+
+    fn lane(&self, _: usize) -> u32 {
+        0
+    }
+
+    fn claim(&self, _: &mut u32, key: Key, fingerprint: Fingerprint) -> Claim<Lease, Replay> {
+        let claim = IdemClaim::new(self.engine.raw_key(key))
+            .fingerprint(IdemFingerprint::from_u128(fingerprint));
+        match self.engine.claim(claim).expect("the key is of this engine") {
+            Outcome::Execute(lease) => Claim::Execute(lease),
+            Outcome::InFlight(_) => Claim::InFlight,
+            Outcome::Replay(replay) => Claim::Replay(replay),
+            Outcome::Done(_) => Claim::Done,
+            Outcome::Mismatch(_) => Claim::Mismatch,
+            Outcome::Full(_) => Claim::Full,
+            other => panic!("unexpected: {other:?}"),
+        }
+    }
+
+    fn complete(&self, _: &mut u32, ticket: Lease, response: &[u8]) -> Completed {
+        match ticket.complete(response) {
+            Ok(Completion::Stored) => Completed::Stored,
+            Ok(_) => Completed::Tombstone,
+            Err(_) => Completed::Stale,
+        }
+    }
+
+    fn leave(&self, steps: &mut u32, _: Key) {
+        if TICKED {
+            *steps += 1;
+            if *steps == STEPS_PER_TICK {
+                *steps = 0;
+                self.advance(TICK);
+            }
+        }
+    }
+
+    fn advance(&self, by: Duration) {
+        self.clock.as_ref().expect("the clock is not manual").advance(by);
+        self.tick();
+    }
+
+    fn live(&self) -> usize {
+        usize::try_from(self.engine.stats().records).expect("fits memory")
+    }
+
+    fn audit(&self, tally: &Tally) -> Result<(), String> {
+        let stats = self.engine.stats();
+        let counts = [
+            ("executes", stats.executes, tally.executes),
+            ("completes", stats.completes, tally.executes),
+            ("replays", stats.replays, tally.replays),
+            ("full", stats.full_records + stats.full_bytes, tally.fulls),
+            ("tombstones", stats.tombstones, 0),
+            ("late", stats.late, 0),
+            ("stale", stats.stale, 0),
+        ];
+        for (name, counted, seen) in counts {
+            if counted != seen {
+                return Err(format!("{name}: the engine counts {counted}, the workers {seen}"));
+            }
+        }
+        if stats.bytes < stats.records * tally.payload {
+            return Err(format!("{} records in {} bytes", stats.records, stats.bytes));
+        }
+        Ok(())
+    }
+}

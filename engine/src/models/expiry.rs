@@ -1,0 +1,74 @@
+//! Claims against the end of a retention.
+
+use super::*;
+
+fn expired() -> Arc<World> {
+    let world = World::new(geometry());
+    world.finished(ask(1), SHORT);
+    world.pass_time(RETENTION);
+    world
+}
+
+/// Two threads claim a key whose record has expired. One takes its place and executes, the other is
+/// told so; the old response is freed once.
+#[test]
+fn an_expired_record_is_replaced_by_one_claim() {
+    explore(|| {
+        let world = expired();
+        let (a, b) = race(&world, |world| world.claim(ask(1)), |world| world.claim(ask(1)));
+        assert!(executes(&a) != executes(&b), "{a:?} {b:?}");
+        assert_eq!(world.core.records_used(), 1);
+        assert_eq!(world.core.memory_used()[0], 0);
+        world.settle();
+    });
+}
+
+/// One thread ticks, the other claims a key whose record has expired. It executes, and its record
+/// stays, whoever removed the old one.
+#[test]
+fn a_claim_beside_the_removal_of_what_expired_executes() {
+    explore(|| {
+        let world = expired();
+        let (_, claimed) = race(&world, |world| world.core.tick(), |world| world.claim(ask(1)));
+        assert!(executes(&claimed), "{claimed:?}");
+        assert!(matches!(world.claim(ask(1)), Claimed::InFlight(None, ..)));
+        assert_eq!(world.core.records_used(), 1);
+        assert_eq!(world.core.memory_used()[0], 0);
+        world.settle();
+    });
+}
+
+/// One thread moves the clock past the retention and ticks, the other claims. It gets the response,
+/// and has it as long as it holds it, or it executes.
+#[test]
+fn a_record_expires_while_it_is_claimed() {
+    explore(|| {
+        let world = World::new(geometry());
+        world.finished(ask(1), SHORT);
+        let expire = |world: &World| {
+            world.pass_time(RETENTION);
+            world.core.tick();
+        };
+        race(&world, expire, |world| match world.claim(ask(1)) {
+            Claimed::Finished(loc) => world.check_and_release(loc, &ask(1), SHORT),
+            Claimed::Execute(held) => world.cancel(&held, OnEnd::HandOver).unwrap(),
+            other => panic!("{other:?}"),
+        });
+        world.settle();
+    });
+}
+
+/// Room for one record, which has expired: one thread claims its key, the other another key. At
+/// least one executes, at most one record is counted.
+#[test]
+fn the_place_of_an_expired_record_is_given_out_once() {
+    explore(|| {
+        let world = World::new(Geometry { records: 1, ..geometry() });
+        world.finished(ask(1), 0);
+        world.pass_time(RETENTION);
+        let (a, b) = race(&world, |world| world.claim(ask(2)), |world| world.claim(ask(1)));
+        assert!(executes(&a) != executes(&b), "{a:?} {b:?}");
+        assert_eq!(world.core.records_used(), 1);
+        world.settle();
+    });
+}
