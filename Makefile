@@ -16,9 +16,8 @@ HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 ABSORB = cargo run --release -p idem --example absorb --
 
 # Each way of building has its own target directory, so that none of them rebuilds another's work.
-# The stable compiler has the sanitizers; RUSTC_BOOTSTRAP lets it take the unstable flag for them.
 LOOM = RUSTFLAGS="--cfg idem_loom -C debug-assertions" cargo
-ASAN = RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address --cfg idem_asan" cargo
+# The stable compiler has the sanitizers; RUSTC_BOOTSTRAP lets it take the unstable flag for them.
 FUZZ = RUSTC_BOOTSTRAP=1 RUSTFLAGS="--cfg idem_asan" cargo fuzz
 
 ##@ Daily
@@ -69,14 +68,16 @@ model: ## Run the loom models (MODEL_PREEMPTIONS: how often a thread may be inte
 		$(LOOM) test -p idem --release --lib --target-dir target/loom models
 
 .PHONY: asan
-asan: ## Run the tests under AddressSanitizer and LeakSanitizer
-	$(ASAN) test -p idem --lib --tests --target $(HOST) --target-dir target/asan
+asan: ## Run the tests under the sanitizers, and see those find planted defects
+	tools/asan.sh
 
 .PHONY: fuzz
 fuzz: ## Fuzz each target for FUZZ_SECONDS; installs cargo-fuzz if it is missing
 	cargo fuzz --version >/dev/null 2>&1 || cargo install --locked --version 0.13.2 cargo-fuzz
 	targets=$$(cargo fuzz list); for target in $$targets; do \
-		$(FUZZ) run "$$target" -- -max_total_time=$(FUZZ_SECONDS); \
+		tools/seeds.sh "fuzz/corpus/$$target"; \
+		$(FUZZ) run --no-trace-compares "$$target" -- \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=1204 -timeout=20; \
 	done
 
 .PHONY: mutants

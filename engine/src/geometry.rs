@@ -58,7 +58,8 @@ impl Geometry {
             shards: (threads as u32 * 2).clamp(2, 64).next_power_of_two(),
             records,
             lines_for: records,
-            flights: records.saturating_add(64).min(Slot::FLIGHT_COUNT_MAX) as u32,
+            // One for each record, and for each that is over but has waiters which have not looked.
+            flights: (records + waiters as u64 + 64).min(Slot::FLIGHT_COUNT_MAX) as u32,
             waiters: waiters as u32,
             granules,
             arena_granules: arena.min(u32::MAX.into()) as u32,

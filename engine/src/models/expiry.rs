@@ -62,7 +62,7 @@ fn a_record_expires_while_it_is_claimed() {
 /// least one executes, at most one record is counted.
 #[test]
 fn the_place_of_an_expired_record_is_given_out_once() {
-    explore(|| {
+    explore_less(|| {
         let world = World::new(Geometry { records: 1, ..geometry() });
         world.finished(ask(1), 0);
         world.pass_time(RETENTION);

@@ -27,19 +27,19 @@ impl Units {
     }
 }
 
-/// Two threads take units, write to them and give them back, with fewer units than both want. No
+/// Two threads take units, write to them and give them back. No
 /// unit is anybody's while another has it, and its users are ordered; in the end all are free.
 #[test]
 fn a_unit_has_one_user_at_a_time() {
-    explore(|| {
-        let units = Units::new(4);
+    explore_further(|| {
+        let units = Units::new(6);
         let there = units.clone();
         let other = loom::thread::spawn(move || there.use_run(2));
         units.use_run(2);
         units.use_run(1);
         other.join().unwrap();
         assert_eq!(units.map.used(), 0);
-        assert!(units.map.alloc(3, 0).is_some());
+        assert!(units.map.alloc(5, 0).is_some());
     });
 }
 
@@ -47,8 +47,8 @@ fn a_unit_has_one_user_at_a_time() {
 #[test]
 fn a_run_of_two_words_is_rolled_back_on_conflict() {
     explore(|| {
-        let units = Units::new(68);
-        // Units 1 to 62 are taken: what is free is 63 to 67.
+        let units = Units::new(80);
+        // Units 1 to 62 are taken: what is free begins with 63, the last of the first word.
         assert_eq!(units.map.alloc(62, 0), Some(1));
         let there = units.clone();
         let other = loom::thread::spawn(move || there.use_run(5));
@@ -56,7 +56,7 @@ fn a_run_of_two_words_is_rolled_back_on_conflict() {
         other.join().unwrap();
         units.map.free(1, 62);
         assert_eq!(units.map.used(), 0);
-        assert!(units.map.alloc(67, 0).is_some());
+        assert!(units.map.alloc(79, 0).is_some());
     });
 }
 
@@ -64,7 +64,7 @@ fn a_run_of_two_words_is_rolled_back_on_conflict() {
 /// and nothing of it is lost.
 #[test]
 fn a_budget_is_exact() {
-    explore(|| {
+    explore_further(|| {
         let budget = Arc::new(Budget::new(5, 2, 1));
         let there = budget.clone();
         let other = loom::thread::spawn(move || there.take(3, 0));

@@ -39,18 +39,27 @@ const ACCEPT_TIMEOUT: u64 = 1;
 const SHORT: usize = 9;
 const LONG: usize = 70;
 
-/// Explores `model`, with at most as many preemptions as the environment says.
+/// Explores `model`, with as many preemptions as the environment says.
 fn explore(model: impl Fn() + Send + Sync + 'static) {
-    explore_up_to(usize::MAX, model);
+    explore_by(0, model);
 }
 
-/// As `explore`, with at most `bound` preemptions: for models that are large.
+/// As `explore`, with one preemption less: for models that are large.
+fn explore_less(model: impl Fn() + Send + Sync + 'static) {
+    explore_by(-1, model);
+}
+
+/// As `explore`, with two preemptions more: for models of one module, which are small.
+fn explore_further(model: impl Fn() + Send + Sync + 'static) {
+    explore_by(2, model);
+}
+
 #[expect(clippy::disallowed_types, reason = "counts executions, outside of them")]
-fn explore_up_to(bound: usize, model: impl Fn() + Send + Sync + 'static) {
+fn explore_by(more: isize, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.max_branches = 20_000;
-    let asked = builder.preemption_bound.unwrap_or(2);
-    builder.preemption_bound = Some(asked.min(bound));
+    builder.preemption_bound =
+        Some(builder.preemption_bound.unwrap_or(2).saturating_add_signed(more));
     let executions = Arc::new(std::sync::atomic::AtomicU64::new(0));
     let count = executions.clone();
     builder.check(move || {

@@ -46,7 +46,7 @@ fn full() -> Arc<Table> {
 /// taken off under each other. Each finds its key; in the end the pair is given back, once.
 #[test]
 fn pairs_come_and_go() {
-    explore(|| {
+    explore_further(|| {
         let table = full();
         let there = table.clone();
         let other = loom::thread::spawn(move || {
@@ -68,7 +68,7 @@ fn pairs_come_and_go() {
 /// afterwards.
 #[test]
 fn a_key_is_not_lost_with_the_pair() {
-    explore(|| {
+    explore_further(|| {
         let table = full();
         publish(&table, 10);
         let there = table.clone();

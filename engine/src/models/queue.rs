@@ -61,7 +61,7 @@ impl Line {
 #[test]
 fn two_neighbours_leave_at_once() {
     for [first, second, stays] in [[0, 1, 2], [1, 2, 0], [0, 2, 1]] {
-        explore(move || {
+        explore_further(move || {
             let (line, numbers) = Line::new(3);
             let (first, second, stays) = (numbers[first], numbers[second], numbers[stays]);
             let other = line.spawn(move |line| line.leave(second));
@@ -87,9 +87,9 @@ fn one_joins_while_two_leave() {
             line.leave(youngest);
             line.join().unwrap()
         });
-        assert_eq!(line.oldest(), Some(oldest));
         leaves.join().unwrap();
         let joined = moves.join().unwrap();
+        assert_eq!(line.oldest(), Some(oldest));
         line.leave(oldest);
         assert_eq!(line.oldest(), Some(joined));
         line.leave(joined);
@@ -100,7 +100,7 @@ fn one_joins_while_two_leave() {
 /// One thread closes the queue and tells everyone in it, the other joins. Whoever got in is told.
 #[test]
 fn whoever_joins_before_the_close_is_told() {
-    explore(|| {
+    explore_further(|| {
         let (line, _) = Line::new(0);
         let closes = line.spawn(|line| {
             while !line.queue.close_if(line.queue.snapshot()) {}
@@ -120,7 +120,7 @@ fn whoever_joins_before_the_close_is_told() {
 /// One thread tells everyone in a closed queue, another leaves: the third is told all the same.
 #[test]
 fn those_who_stay_are_told_while_another_leaves() {
-    explore(|| {
+    explore_further(|| {
         let (line, numbers) = Line::new(2);
         let (leaves, stays) = (numbers[1], numbers[0]);
         let leaver = line.spawn(move |line| line.leave(leaves));

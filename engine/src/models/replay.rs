@@ -18,20 +18,16 @@ fn replay(world: &World) {
     }
 }
 
-/// Two threads get the response and let go of it while the third removes it. It is freed once, by
-/// the last of them.
+/// Two threads let go of the response while the third removes it. It is freed once, by the last of
+/// them.
 #[test]
 fn a_held_response_outlives_its_record() {
     explore(|| {
         let world = World::new(geometry());
         world.finished(ask(1), SHORT);
         let threads = [0, 1].map(|_| {
-            spawn(&world, |world| {
-                let claimed = world.claim(ask(1));
-                if let Claimed::Finished(loc) = claimed {
-                    world.check_and_release(loc, &ask(1), SHORT);
-                }
-            })
+            let Claimed::Finished(loc) = world.claim(ask(1)) else { panic!("finished") };
+            spawn(&world, move |world| world.check_and_release(loc, &ask(1), SHORT))
         });
         expire(&world);
         threads.into_iter().for_each(|thread| thread.join().unwrap());
@@ -59,18 +55,27 @@ fn memory_is_used_again_only_when_nobody_holds_it() {
     });
 }
 
-/// So many pins that they are moved over to the response, in two threads, while a third removes the
-/// record. The response is freed once, by the last of them.
+/// So many pins that they are moved over to the response, while the other thread removes the record.
+/// The response is freed once, by the last of them.
 #[test]
 fn pins_are_moved_while_the_record_is_removed() {
     explore(|| {
         let world = World::new(Geometry { pins_high: 1, ..geometry() });
         world.finished(ask(1), SHORT);
-        let other = spawn(&world, replay);
-        let third = spawn(&world, replay);
+        race(&world, replay, expire);
+        world.settle();
+    });
+}
+
+/// Two threads pin at once, and both move pins over. None is counted twice or lost.
+#[test]
+fn pins_are_moved_by_two_at_once() {
+    explore(|| {
+        let world = World::new(Geometry { pins_high: 1, ..geometry() });
+        world.finished(ask(1), SHORT);
+        race(&world, replay, replay);
         expire(&world);
-        other.join().unwrap();
-        third.join().unwrap();
+        assert_eq!(world.core.memory_used()[0], 0);
         world.settle();
     });
 }

@@ -59,7 +59,7 @@ fn two_waiters_get_the_response_at_once() {
 /// An owner ends its lease for all waiters while one of the two leaves and the other waits.
 #[test]
 fn waiters_fail_while_one_of_them_leaves() {
-    explore(|| {
+    explore_less(|| {
         let world = World::new(geometry());
         let held = world.own(ask(1));
         let first = world.join(ask(1));

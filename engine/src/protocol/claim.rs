@@ -16,6 +16,7 @@ use crate::record::flight::{Facts, Identity};
 use crate::record::response::Kind;
 use crate::record::term::Term;
 use crate::stats::Count;
+use crate::sync::model_fence;
 use crate::table::header::Header;
 use crate::table::slot::Slot;
 use crate::table::{Hit, Place, Publish, SlotRef};
@@ -66,6 +67,7 @@ struct Draft<'a> {
     shard: usize,
     flight: Option<Drafted>,
     has_record: bool,
+    has_cleared_line: bool,
     reserved: Option<SlotRef>,
     /// What the lease will follow on, as far as this claim has seen it end.
     origin: Origin,
@@ -98,6 +100,8 @@ impl Core {
             if let Look::Settled = look {
                 return;
             }
+            // Something moved: models need not look again at what was there before it.
+            model_fence();
         }
     }
 
@@ -144,7 +148,15 @@ impl Core {
                 draft.execute(ask, Hit::new(at, slot))
             }
             Publish::Changed => Look::Again,
-            Publish::NoRoom => draft.settle(Claimed::Refused(Refusal::Full(Limit::Records))),
+            Publish::NoRoom if draft.has_cleared_line => {
+                draft.settle(Claimed::Refused(Refusal::Full(Limit::Records)))
+            }
+            Publish::NoRoom => {
+                // It is the line that is full: what is over in it makes room (R2).
+                draft.has_cleared_line = true;
+                self.clear_line(place.line, now);
+                Look::Again
+            }
         }
     }
 
@@ -326,6 +338,7 @@ impl<'a> Draft<'a> {
             shard: core.shard(),
             flight: None,
             has_record: false,
+            has_cleared_line: false,
             reserved: None,
             origin: Origin::Fresh,
             attempt: 1,

@@ -193,7 +193,7 @@ impl Core {
             // Before the lease ends: if it does not, the reminder is for nothing.
             let place = known.map_or_else(|| self.place(identity.id), Hit::place);
             let entry = Entry::new(place.line, place.tag, head.deadline);
-            self.wheel.push(entry, head.deadline, self.shard());
+            self.remember(entry, head.deadline);
         }
         let ended = Fate::Ended { detached: false, loc: response.loc(), kept, generation };
         if flight.change_fate(leased, ended).is_err() {

@@ -9,7 +9,7 @@ use crate::record::fate::Fate;
 use crate::record::response::Response;
 use crate::record::term::Term;
 use crate::stats::Count;
-use crate::sync::Ordering;
+use crate::sync::{AtomicU32, Ordering};
 use crate::table::slot::Slot;
 use crate::table::{Hit, Place};
 use crate::wheel::Entry;
@@ -32,7 +32,7 @@ impl Core {
     pub(crate) fn tick(&self) -> bool {
         let now = self.clock.now();
         let left = self.wheel.advance(now, TICK_ENTRIES, |entries| self.remind(entries, now));
-        let swept = self.sweep_flights(TICK_FLIGHT_WORDS, now, None);
+        let swept = self.sweep_flights(&self.flight_sweep, TICK_FLIGHT_WORDS, now, None);
         self.peaks();
         left == 0 || !swept
     }
@@ -68,7 +68,7 @@ impl Core {
             }
             left = self.wheel.advance(now, ROOM_ENTRIES, |entries| self.remind(entries, now));
         }
-        self.sweep_flights(ROOM_FLIGHT_WORDS, now, spare);
+        self.sweep_flights(&self.room_sweep, ROOM_FLIGHT_WORDS, now, spare);
         // Relaxed: a place to go on from.
         let from = self.table_sweep.fetch_add(ROOM_LINES, Ordering::Relaxed);
         let count = self.table.line_count();
@@ -76,6 +76,18 @@ impl Core {
             for hit in self.table.scan_line(line) {
                 self.expire_if_due(hit, now);
             }
+        }
+    }
+
+    /// Sets a reminder of a finished record.
+    pub(super) fn remember(&self, entry: Entry, deadline: u64) {
+        let mut is_up_to_now = false;
+        while !self.wheel.push(entry, deadline, self.shard()) && !is_up_to_now {
+            // Nobody ticks, and the wheel is full of reminders of what was replaced in place. A few
+            // have to go; it is seldom more than one slice.
+            let now = self.clock.now();
+            is_up_to_now =
+                self.wheel.advance(now, ROOM_ENTRIES, |entries| self.remind(entries, now)) > 0;
         }
     }
 
@@ -114,7 +126,17 @@ impl Core {
             let tag = hit.place().tag;
             if self.expire_if_over(hit, response, deadline, now) && entry.is_for(tag, deadline) {
                 // Early: the deadline is beyond the wheel's span, or the entry went astray.
-                self.wheel.push(entry, deadline, self.shard());
+                self.wheel.push_again(entry, deadline, self.shard());
+            }
+        }
+    }
+
+    /// Removes everything that is over from a line.
+    pub(super) fn clear_line(&self, line: u32, now: u64) {
+        for hit in self.table.scan_line(line) {
+            match hit.slot() {
+                Slot::Flight { flight, .. } => self.look_after(flight, now),
+                _ => self.expire_if_due(hit, now),
             }
         }
     }
@@ -142,14 +164,16 @@ impl Core {
         let mut seen = self.table.load(hit.at);
         while let Slot::Done { loc, pins, .. } = seen
             && loc == response.loc()
-            && pins > 0
         {
             match self.table.remove(hit.at, seen) {
                 Ok(()) => {
                     self.records.give(1, self.shard());
                     self.count(Count::Expired);
-                    // Our own pin goes with it.
-                    self.unlink(response, pins - 1);
+                    // Our own pin goes with it, unless it is at the response already (`move_pins`).
+                    self.unlink(response, pins.saturating_sub(1));
+                    if pins == 0 {
+                        self.release(response, 1);
+                    }
                     return false;
                 }
                 Err(now) => seen = now,
@@ -187,19 +211,27 @@ impl Core {
             let ended = self.end_without_result(index, generation, policy, Reason::LeaseExpired);
             if ended.is_ok() {
                 self.count(Count::LeaseExpiries);
+                if policy == OnEnd::Halt {
+                    self.count(Count::Halts);
+                }
             }
             return true;
         }
     }
 
-    /// Looks through some of the flights in use: ends leases that ran out, and goes on with what a
-    /// stopped thread left behind. True if it came round.
-    fn sweep_flights(&self, words: u32, now: u64, spare: Option<u32>) -> bool {
+    /// Looks through some of the flights in use, on from `cursor`: ends leases that ran out, and goes
+    /// on with what a stopped thread left behind. True at the end of a round.
+    fn sweep_flights(&self, cursor: &AtomicU32, words: u32, now: u64, spare: Option<u32>) -> bool {
         let count = self.flights.in_use.active_word_count();
-        let words = words.min(count);
+        let slice = |at: u32| {
+            let from = if at < count { at } else { 0 };
+            (from, from.saturating_add(words).min(count))
+        };
         // Relaxed: a place to go on from.
-        let from = self.flight_sweep.fetch_add(words, Ordering::Relaxed);
-        for word in (0..words).map(|i| from.wrapping_add(i) % count) {
+        let next = |at| Some(slice(at).1);
+        let at = cursor.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        let (from, to) = slice(at.unwrap_or_default());
+        for word in from..to {
             let mut in_use = self.flights.in_use.word(word);
             while in_use != 0 {
                 let index = word * u64::BITS + in_use.trailing_zeros();
@@ -209,7 +241,7 @@ impl Core {
                 }
             }
         }
-        words == count
+        to == count
     }
 
     fn look_after(&self, index: u32, now: u64) {

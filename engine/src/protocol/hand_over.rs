@@ -142,13 +142,11 @@ impl Core {
         if !matches!(offer, Term::Offer { node, .. } if node == waiting.node) {
             return None;
         }
+        // Read before accepting: afterwards others may have written the new lease into the fate.
+        let Fate::Vacated { reason, .. } = flight.fate() else { return None };
         let generation = flight.next_generation(self.geometry.generation_mask);
         // D2: the linearization of the hand-over.
         flight.change_term(offer, self.term(&waiting.terms, generation, now)).ok()?;
-        let reason = match flight.fate() {
-            Fate::Vacated { reason, .. } => reason,
-            _ => Reason::Owner,
-        };
         let attempt = flight.facts().attempt + 1;
         flight.set_facts(Facts { started: now, owner: waiting.owner, attempt });
         self.serve(waiting.flight, waiting.tenancy, now);
@@ -170,6 +168,11 @@ impl Core {
         loop {
             let fate = flight.fate();
             let Fate::Vacated { reason, generation: ended } = fate else { return };
+            // The tenancy was read after the fate: the fate is the tenant's that the caller means.
+            // Another's would be dropped without its waiters being told.
+            if flight.tenancy() != tenancy {
+                return;
+            }
             let term = flight.term();
             // The term was read after the fate: if the fate still is this, it is this one's.
             if flight.fate() != fate {
@@ -211,7 +214,13 @@ impl Core {
             // see that it leaves.
             fence(Ordering::SeqCst);
             if next.is_still_waiting(&self.nodes) {
-                self.nodes.get(next.number).notify(&self.parker);
+                if deadline < term.deadline() {
+                    // The others sleep until the last owner's deadline. From now on they watch over
+                    // this offer, and then over the new lease, so that nobody else has to (K7, L6).
+                    flight.queue.notify_all(&self.nodes, &self.parker);
+                } else {
+                    self.nodes.get(next.number).notify(&self.parker);
+                }
                 return;
             }
             self.take_back(index, next.number);

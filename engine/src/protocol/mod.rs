@@ -71,8 +71,10 @@ pub(crate) struct Core {
     /// Granules of responses, and one for each record in flight.
     granules: Budget,
     closed: AtomicBool,
-    /// Where the next look through the table, and through the flights, goes on.
+    /// Where the next look through the table, and through the flights, goes on: by those who need
+    /// room, and by ticks, which must come round.
     table_sweep: AtomicU32,
+    room_sweep: AtomicU32,
     flight_sweep: AtomicU32,
     records_peak: AtomicU64,
     granules_peak: AtomicU64,
@@ -100,6 +102,7 @@ impl Core {
             granules: Budget::new(geometry.granules, 1024, shards),
             closed: AtomicBool::new(false),
             table_sweep: AtomicU32::new(0),
+            room_sweep: AtomicU32::new(0),
             flight_sweep: AtomicU32::new(0),
             records_peak: AtomicU64::new(0),
             granules_peak: AtomicU64::new(0),

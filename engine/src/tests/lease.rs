@@ -357,8 +357,6 @@ fn l6_with_nobody_waiting_the_next_claim_executes_or_is_told_of_the_halt() {
         assert_eq!((lease.origin(), lease.attempt()), (Origin::AfterExpiry, 2));
         assert!(matches!(lab.ask(lab.key(2)), Outcome::Halted(Reason::LeaseExpired)));
         lease.complete(b"").expect("the lease is ours");
-        lab.pass(86_400);
-        lab.settle();
-        lab.assert_empty();
+        lab.assert_ticks_empty_it();
     });
 }

@@ -34,6 +34,8 @@ const RETENTION: u64 = 10;
 const LEASE: u64 = 30;
 /// Time to accept an offer, in seconds.
 const ACCEPT: u64 = 1;
+/// How long halted records are kept, in seconds.
+const HALTED: u64 = 100;
 /// Records.
 const RECORDS: usize = 16;
 
@@ -91,6 +93,7 @@ fn small() -> Builder {
         .lease(Duration::from_secs(LEASE))
         .retention(Duration::from_secs(RETENTION))
         .accept_timeout(Duration::from_secs(ACCEPT))
+        .halted_retention(Duration::from_secs(HALTED))
         .max_run(Duration::from_secs(600))
         .secret([7; 16])
 }

@@ -1,7 +1,11 @@
 //! Limits and memory (R1 to R3), and three of the hard requirements.
 
+use core::time::Duration;
+
 use super::{Lab, RECORDS, RETENTION, handed, look, seconds, shared, small, under_every_geometry};
 use crate::{Builder, Claim, Completion, Limit, NoBody, Outcome, Reason};
+
+const MOMENT: Duration = Duration::from_millis(20);
 
 #[test]
 fn r1_the_limits_hold_whatever_comes() {
@@ -15,7 +19,9 @@ fn r1_the_limits_hold_whatever_comes() {
             match lab.ask(Claim::new(lab.key(number)).retention(seconds(state >> 50 & 31))) {
                 Outcome::Execute(lease) if round % 5 > 0 => drop(lease.complete(&vec![1; length])),
                 Outcome::InFlight(_) | Outcome::Full(_) | Outcome::Done(_) => {}
-                Outcome::Execute(lease) => drop(lease.into_token()),
+                Outcome::Execute(lease) => {
+                    let _lost = lease.into_token();
+                }
                 Outcome::Replay(replay) => held.push(replay),
                 other => panic!("{other:?}"),
             }
@@ -68,19 +74,20 @@ fn r2_a_full_engine_refuses_new_keys_only_and_evicts_nothing() {
 #[test]
 fn r2_the_claim_itself_frees_what_is_over() {
     under_every_geometry(|make| {
-        let lab = Lab::new(make().bytes(4096).max_response(1024));
+        // Short times: a tiny wheel turns over every few milliseconds for each of them.
+        let lab = Lab::new(make().bytes(4096).max_response(1024).lease(MOMENT).retention(MOMENT));
         for round in 0..60 {
             // Full of finished records, of leases that ran out, or of both; nobody ticks.
             for number in 0..RECORDS as u128 {
                 let lease = lab.own(lab.key(round * 100 + number));
                 if round % 3 == 0 || (round % 3 == 1 && number % 2 == 0) {
-                    drop(lease.into_token());
+                    let _lost = lease.into_token();
                 } else {
                     lease.complete(&[1; 100]).expect("the lease is ours");
                 }
             }
             assert!(matches!(lab.ask(lab.key(round * 100 + 50)), Outcome::Full(Limit::Records)));
-            lab.pass(100);
+            lab.clock.advance(MOMENT);
         }
         assert_eq!(lab.engine.stats().full_records, 60);
         lab.assert_ticks_empty_it();
@@ -123,33 +130,33 @@ fn r3_ticks_alone_bring_everything_back_to_nothing() {
         let waiters: Vec<_> = (0..8).map(|number| lab.queue(lab.key(number))).collect();
         for (number, lease) in leases.into_iter().enumerate() {
             match number % 4 {
-                0 => drop(lease.complete(&[1; 300])),
-                1 => drop(lease.complete_for(&[1; 30_000], seconds(100))),
-                2 => drop(lease.halt(Reason::Owner)),
-                _ => drop(lease.into_token()),
+                0 => assert!(lease.complete(&[1; 300]).is_ok()),
+                1 => assert!(lease.complete_for(&[1; 30_000], seconds(100)).is_ok()),
+                2 => assert!(lease.halt(Reason::Owner).is_ok()),
+                _ => {
+                    let _lost = lease.into_token();
+                }
             }
         }
         for waiter in waiters {
             drop(look(waiter));
         }
-        lab.pass(86_400);
-        lab.settle();
-        lab.assert_empty();
+        lab.assert_ticks_empty_it();
     });
 }
 
 #[test]
 fn r3_ticks_find_every_record_also_after_long_without_any() {
     under_every_geometry(|make| {
-        let lab = Lab::new(make());
+        let lab = Lab::new(make().retention(MOMENT));
         lab.store(lab.key(1), b"one that nobody asks for again");
         // Each replaces the one before in place, and leaves a reminder of it.
-        for _ in 0..10_000 {
+        for _ in 0..200_000 {
             lab.store(lab.key(2), b"");
-            lab.pass(RETENTION);
+            lab.clock.advance(MOMENT);
         }
         lab.store(lab.key(3), b"another");
-        lab.pass(RETENTION);
+        lab.clock.advance(MOMENT);
         lab.settle();
         lab.assert_empty();
     });
@@ -172,7 +179,8 @@ fn r3_overflow_pairs_are_given_back() {
 #[test]
 fn r1_r3_response_sizes_may_shift() {
     under_every_geometry(|make| {
-        let lab = Lab::new(make().bytes(128 * 1024).max_response(8192));
+        // A few more records than live on, for those that wait for the next tick of the clock.
+        let lab = Lab::new(make().records(20).bytes(160 * 1024).max_response(8192));
         let mut number = 0;
         for (length, live) in [(256, 16), (8192, 14), (256, 16), (8192, 14), (256, 16)] {
             // As many as fit live on at any time; each makes way for one of the new size.
@@ -187,6 +195,22 @@ fn r1_r3_response_sizes_may_shift() {
         assert_eq!((stats.tombstones, stats.full_bytes, stats.full_records), (0, 0, 0));
         lab.assert_ticks_empty_it();
     });
+}
+
+#[test]
+fn r2_waiters_that_never_look_take_no_records() {
+    let lab = Lab::new(small().waiters(200));
+    let idle: Vec<_> = (0..200)
+        .map(|number| {
+            let lease = lab.own(lab.key(number));
+            let waiter = lab.queue(lab.key(number));
+            assert!(lease.complete_for(b"", seconds(0)).is_ok());
+            waiter
+        })
+        .collect();
+    assert_eq!(lab.engine.stats().records, 0);
+    drop(idle);
+    lab.assert_empty();
 }
 
 /// Hard requirement: a held replay costs others at most what it holds.
@@ -223,7 +247,7 @@ fn r3_equal_deadlines_for_all_end_by_ticks() {
         |as_built| as_built,
         |as_built| {
             as_built.shape(|g| crate::geometry::Geometry {
-                lines_for: g.records / 5,
+                lines_for: g.records / 2,
                 shards: 2,
                 wheel: crate::wheel::Shape { slot_bits: 2, level_count: 3 },
                 ..g
@@ -246,7 +270,8 @@ fn r3_equal_deadlines_for_all_end_by_ticks() {
 fn r3_equal_lease_deadlines_for_all_end_by_ticks() {
     const COUNT: u128 = 100_000;
     let lab = Lab::new(small().records(COUNT as usize).bytes(16 << 20));
-    (0..COUNT).for_each(|number| drop(lab.own(lab.key(number)).into_token()));
+    let lost = |number| lab.own(lab.key(number)).into_token();
+    assert_eq!((0..COUNT).map(lost).count() as u128, COUNT);
     assert!(!lab.is_more_after(1_000), "ticks end also when nothing is due");
     lab.pass(1_000);
     assert!(!lab.is_more_after(1_000));

@@ -4,9 +4,9 @@ use super::{LEASE, Lab, RETENTION, handed, look, seconds, shared, under_every_ge
 use crate::{Claim, Fingerprint, OnEnd, Reason, Stats};
 
 /// What `step` adds to the counters.
-fn added(lab: &Lab, step: impl FnOnce()) -> Stats {
+fn added<R>(lab: &Lab, step: impl FnOnce() -> R) -> Stats {
     let before = lab.engine.stats();
-    step();
+    drop(step());
     let after = lab.engine.stats();
     Stats {
         executes: after.executes - before.executes,
@@ -50,18 +50,18 @@ fn o1_each_outcome_of_a_claim_is_counted_once() {
         let executes = added(&lab, || lease = Some(lab.own(says(1, 1))));
         assert_eq!(executes, Stats { executes: 1, ..zero });
         assert_eq!(added(&lab, || ask(&lab, key(1))), Stats { in_flight: 1, ..zero });
-        assert_eq!(added(&lab, || drop(lab.ask(key(1)))), Stats { full_waiters: 1, ..zero });
+        assert_eq!(added(&lab, || lab.ask(key(1))), Stats { full_waiters: 1, ..zero });
         assert_eq!(added(&lab, || ask(&lab, says(1, 2))), Stats { mismatches: 1, ..zero });
-        let completes = added(&lab, || drop(lease.take().map(|lease| lease.complete(b""))));
+        let completes = added(&lab, || lease.take().map(|lease| lease.complete(b"")));
         assert_eq!(completes, Stats { completes: 1, ..zero });
         assert_eq!(added(&lab, || ask(&lab, key(1))), Stats { replays: 1, ..zero });
-        let large = added(&lab, || drop(lab.own(key(2)).complete(&[0; 20_000])));
+        let large = added(&lab, || lab.own(key(2)).complete(&[0; 20_000]));
         assert_eq!(large, Stats { executes: 1, completes: 1, tombstones: 1, ..zero });
         assert_eq!(added(&lab, || ask(&lab, key(2))), Stats { done: 1, ..zero });
-        let cancels = added(&lab, || drop(lab.own(key(3))));
+        let cancels = added(&lab, || lab.own(key(3)));
         assert_eq!(cancels, Stats { executes: 1, cancels: 1, ..zero });
         assert_eq!(added(&lab, || ask(&lab, key(3))), Stats { cancelled: 1, ..zero });
-        let halts = added(&lab, || drop(lab.own(key(4)).halt(Reason::Owner)));
+        let halts = added(&lab, || lab.own(key(4)).halt(Reason::Owner));
         assert_eq!(halts, Stats { executes: 1, halts: 1, ..zero });
         assert_eq!(added(&lab, || ask(&lab, key(4))), Stats { halted: 1, ..zero });
         lab.engine.close();
@@ -93,11 +93,11 @@ fn o1_late_ends_are_counted_once_each() {
             lab.pass(LEASE);
             let [completed, cancelled, halted] = leases;
             let zero = Stats::default();
-            let late = added(&lab, || drop(completed.complete(b"")));
+            let late = added(&lab, || completed.complete(b""));
             assert_eq!(late, Stats { completes: 1, late: 1, ..zero });
-            let late = added(&lab, || drop(cancelled.cancel(Reason::Owner)));
+            let late = added(&lab, || cancelled.cancel(Reason::Owner));
             assert_eq!(late, Stats { cancels: 1, late: 1, ..zero });
-            let late = added(&lab, || drop(halted.halt(Reason::Owner)));
+            let late = added(&lab, || halted.halt(Reason::Owner));
             assert_eq!(late, Stats { halts: 1, late: 1, ..zero });
         }
     });
@@ -115,18 +115,18 @@ fn o1_expiries_and_what_follows_are_counted() {
         let mut new = None;
         let handed_over = added(&lab, || new = Some(handed(look(waiter))));
         assert_eq!(handed_over, Stats { executes: 1, hand_overs: 1, lease_expiries: 1, ..zero });
-        assert_eq!(added(&lab, || drop(old)), Stats { stale: 1, ..zero });
+        assert_eq!(added(&lab, || old), Stats { stale: 1, ..zero });
         let halted = added(&lab, || lab.settle());
         assert_eq!(halted, Stats { lease_expiries: 1, halts: 1, ..zero });
-        assert_eq!(added(&lab, || drop(halts)), Stats { stale: 1, ..zero });
+        assert_eq!(added(&lab, || halts), Stats { stale: 1, ..zero });
         let new = new.expect("handed over");
-        assert_eq!(added(&lab, || drop(new.renew(seconds(1)))), Stats { renews: 1, ..zero });
+        assert_eq!(added(&lab, || new.renew(seconds(1))), Stats { renews: 1, ..zero });
         assert!(new.complete(b"").is_ok());
         lab.pass(RETENTION);
         assert_eq!(added(&lab, || lab.settle()), Stats { expired: 1, ..zero });
         let lease = lab.own(lab.key(3));
         let waiter = lab.queue(lab.key(3));
-        assert_eq!(added(&lab, || drop(look(waiter))), Stats { timed_out: 1, ..zero });
+        assert_eq!(added(&lab, || look(waiter)), Stats { timed_out: 1, ..zero });
         drop(lease);
     });
 }

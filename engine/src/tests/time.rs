@@ -114,12 +114,12 @@ fn p2_any_call_from_any_thread() {
         let lab = Lab::new(make());
         let key = lab.key(1);
         let on_another = |step: &mut (dyn FnMut() + Send)| {
-            std::thread::scope(|scope| drop(scope.spawn(step).join().expect("no panic")));
+            std::thread::scope(|scope| scope.spawn(step).join().expect("no panic"));
         };
         let (mut lease, mut waiter, mut response) = (None, None, None);
         on_another(&mut || lease = Some(lab.own(key)));
         on_another(&mut || waiter = Some(lab.queue(key)));
-        on_another(&mut || drop(lease.take().map(|lease| lease.complete(b"r"))));
+        on_another(&mut || assert!(lease.take().is_some_and(|lease| lease.complete(b"r").is_ok())));
         on_another(&mut || response = waiter.take().map(|waiter| shared(look(waiter))));
         on_another(&mut || assert_eq!(response.take().as_deref(), Some(&b"r"[..])));
         lab.pass(RETENTION);

@@ -17,6 +17,8 @@
 //! L3  Whoever has reserved a place and written to it looks at the bucket again: if the chunk has been
 //!     taken out meanwhile, it takes the entry back and inserts it again. Only what a thread has in
 //!     its hands when it is stopped is lost; the sweep that a full engine makes finds it (R2).
+//! L4  Moving an entry never fails: new ones get no chunk once all but one a bucket are in use, and
+//!     entries that fill so many chunks need at most one more a bucket, however they are spread.
 
 mod level;
 
@@ -28,7 +30,7 @@ pub(crate) use level::Shape;
 use crate::memory::bitmap::Bitmap;
 use crate::memory::region::{Region, Zeroed};
 use crate::record::Field;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// Entries of a chunk; its first word is the link to the next. Two in models, to have more chunks.
 const CHUNK_ENTRIES: u32 = if cfg!(idem_loom) { 2 } else { 63 };
@@ -135,6 +137,9 @@ pub(crate) struct Wheel {
     shards: Box<[CachePadded<Shard>]>,
     chunks: Region<Chunk>,
     in_use: Bitmap,
+    /// Chunks in use, counted; how many there may be for a new reminder to need one more (L4).
+    used: CachePadded<AtomicU32>,
+    limit: u32,
 }
 
 impl Wheel {
@@ -142,8 +147,10 @@ impl Wheel {
     pub(crate) fn new(shape: Shape, entry_count: u64, shard_count: u32) -> Option<Self> {
         // Each bucket may hold one chunk that is not full.
         let partial = u64::from(shape.bucket_count() * shard_count);
-        let chunk_count = entry_count.div_ceil(CHUNK_ENTRIES.into()) + partial + 1;
-        let chunk_count = chunk_count.min(ChunkBits::MAX) as u32;
+        let full = entry_count.div_ceil(CHUNK_ENTRIES.into());
+        // Twice: L4.
+        let chunk_count = (full + 2 * partial + 1).min(ChunkBits::MAX) as u32;
+        let limit = chunk_count.saturating_sub(partial as u32 + 1);
         let heads = || (0..shape.bucket_count()).map(|_| AtomicU64::new(0)).collect();
         let shard = |_| CachePadded::new(Shard { done: AtomicU64::new(0), heads: heads() });
         Some(Self {
@@ -151,18 +158,28 @@ impl Wheel {
             shards: (0..shard_count).map(shard).collect(),
             chunks: Region::new(chunk_count as usize)?,
             in_use: Bitmap::new(chunk_count, 1, 1, shard_count)?,
+            used: CachePadded::new(AtomicU32::new(0)),
+            limit,
         })
     }
 
-    /// Inserts a reminder for `deadline`; false if there is no memory for it (L3).
+    /// Inserts a reminder for `deadline`; false if there are too many.
     pub(crate) fn push(&self, entry: Entry, deadline: u64, shard: usize) -> bool {
-        let at = shard;
+        self.put(entry, deadline, shard, self.limit)
+    }
+
+    /// Inserts a reminder again that came early; there always is room for it (L4).
+    pub(crate) fn push_again(&self, entry: Entry, deadline: u64, shard: usize) -> bool {
+        self.put(entry, deadline, shard, u32::MAX)
+    }
+
+    fn put(&self, entry: Entry, deadline: u64, at: usize, limit: u32) -> bool {
         loop {
             // SeqCst here, below and in `advance`: L2 needs insert-then-look against move-then-look
             // in one order. (Free on x86, where the CAS is a full barrier and the load a load.)
             let done = self.shards[at].done.load(Ordering::SeqCst);
             let (bucket, first) = self.shape.place(done, deadline);
-            if !self.insert(at, bucket, entry) {
+            if !self.insert(at, bucket, entry, limit) {
                 return false;
             }
             crate::sync::model_fence();
@@ -241,7 +258,7 @@ impl Wheel {
             .is_ok()
     }
 
-    fn insert(&self, at: usize, bucket: Bucket, entry: Entry) -> bool {
+    fn insert(&self, at: usize, bucket: Bucket, entry: Entry, limit: u32) -> bool {
         loop {
             let head = self.head(at, bucket);
             if head.chunk != 0 && head.filled < CHUNK_ENTRIES {
@@ -252,7 +269,7 @@ impl Wheel {
                 }
                 continue;
             }
-            let Some(fresh) = self.in_use.alloc(1, at) else { return false };
+            let Some(fresh) = self.take_chunk(at, limit) else { return false };
             let chunk = &self.chunks[fresh as usize];
             // Relaxed: the head publishes both.
             chunk.next.store(head.chunk.into(), Ordering::Relaxed);
@@ -261,8 +278,23 @@ impl Wheel {
                 return true;
             }
             chunk.entries[0].store(0, Ordering::Relaxed);
-            self.in_use.free(fresh, 1);
+            self.free_chunk(fresh);
         }
+    }
+
+    fn take_chunk(&self, at: usize, limit: u32) -> Option<u32> {
+        // Relaxed here and in `free_chunk`: a count. Once a chunk, not once an entry.
+        let before = self.used.fetch_add(1, Ordering::Relaxed);
+        let chunk = if before < limit { self.in_use.alloc(1, at) } else { None };
+        if chunk.is_none() {
+            self.used.fetch_sub(1, Ordering::Relaxed);
+        }
+        chunk
+    }
+
+    fn free_chunk(&self, chunk: u32) {
+        self.in_use.free(chunk, 1);
+        self.used.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Writes to the place that was reserved under `head`; false: insert the entry again (L3).
@@ -317,7 +349,7 @@ impl Wheel {
                 count += 1;
             }
         }
-        self.in_use.free(chunk, 1);
+        self.free_chunk(chunk);
         let due = &due[..count];
         *left = left.saturating_sub(count as u32);
         if level == 0 {
@@ -327,7 +359,7 @@ impl Wheel {
         for entry in due {
             // Relaxed: `push` looks again.
             let done = self.shards[at].done.load(Ordering::Relaxed);
-            self.push(*entry, entry.tick(done), at);
+            self.push_again(*entry, entry.tick(done), at);
         }
     }
 

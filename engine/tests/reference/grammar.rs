@@ -130,7 +130,7 @@ impl fmt::Debug for Case {
 
 impl Setup {
     pub(crate) fn decode([a, b, c, d]: Code) -> Self {
-        let granules = [64, 64, 100, 16_384][usize::from(a & 3)];
+        let granules = [64, 64, 100, 1024][usize::from(a & 3)];
         let limits = Limits {
             records: [1, 2, 5, 300][usize::from(a >> 2 & 3)],
             granules,
