@@ -58,6 +58,7 @@ check: setup ## Format, lints, documentation, dependencies, the rules of the hou
 	RUSTDOCFLAGS="-D warnings" cargo doc -p idem --no-deps
 	if cargo deny --version >/dev/null 2>&1; then cargo deny check; fi
 	for script in .ci/run tools/*.sh; do bash -n "$$script"; done
+	tools/rules.sh --check
 	tools/tidy.sh
 
 ##@ Proofs

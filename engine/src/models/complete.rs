@@ -101,7 +101,7 @@ fn a_claim_is_not_misled_by_a_flight_that_is_used_again() {
 /// The claim of the first key executes only after its owner is done.
 #[test]
 fn a_claim_is_not_misled_by_a_slot_that_is_used_again() {
-    explore(|| {
+    explore_less(|| {
         let world = World::new(Geometry { flights: 1, ..geometry() });
         let other = twin(&world.core, 1);
         let held = world.own(ask(1));

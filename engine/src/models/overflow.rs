@@ -46,7 +46,7 @@ fn full() -> Arc<Table> {
 /// taken off under each other. Each finds its key; in the end the pair is given back, once.
 #[test]
 fn pairs_come_and_go() {
-    explore_further(|| {
+    explore(|| {
         let table = full();
         let there = table.clone();
         let other = loom::thread::spawn(move || {

@@ -12,7 +12,7 @@ fn expire(world: &World) {
 fn replay(world: &World) {
     match world.claim(ask(1)) {
         Claimed::Finished(loc) => world.check_and_release(loc, &ask(1), SHORT),
-        Claimed::Execute(held) => world.cancel(&held, OnEnd::HandOver).unwrap(),
+        Claimed::Execute(_) => {}
         Claimed::InFlight(None, ..) => {}
         other => panic!("{other:?}"),
     }

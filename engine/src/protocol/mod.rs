@@ -176,9 +176,4 @@ impl Core {
     pub(crate) fn flights_used(&self) -> u32 {
         self.flights.in_use.used()
     }
-
-    #[cfg(test)]
-    pub(crate) fn line_count(&self) -> u32 {
-        self.table.line_count()
-    }
 }

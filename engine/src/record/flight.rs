@@ -206,9 +206,11 @@ impl Flight {
     /// Starts the first lease of a tenancy; still before the flight is published.
     pub(crate) fn lease(&self, generation: u64, term: Term) {
         self.queue.open();
-        // Relaxed: the slot's publication (edge "publish") makes both visible.
+        // Relaxed: published by the next store.
         self.term.store(term.pack(), Ordering::Relaxed);
-        self.fate.store(Fate::Leased { generation }.pack(), Ordering::Relaxed);
+        // Release (edge "fate"): a sweep comes here through the allocation bits, not through a slot,
+        // and must see the open queue and the term of the lease that it ends.
+        self.fate.store(Fate::Leased { generation }.pack(), Ordering::Release);
     }
 
     /// Takes back a flight that was never published.

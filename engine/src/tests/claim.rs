@@ -1,4 +1,4 @@
-//! States (T) and the claim (K1 to K4, K9).
+//! States (T) and the claim (K1 to K4).
 
 use super::{ACCEPT, LEASE, Lab, RECORDS, RETENTION, handed, look, seconds, shared};
 use super::{small, under_every_geometry};
@@ -369,44 +369,4 @@ fn k4_a_waiter_that_is_handed_the_lease_does_not_bind_it_anew() {
         lease_after_expiry.complete(b"").expect("the lease is ours");
         assert!(matches!(lab.ask(claim(2)), Outcome::Mismatch(State::Completed)));
     });
-}
-
-#[test]
-fn k9_an_existing_record_answers_as_usual_in_a_full_engine() {
-    under_every_geometry(|make| {
-        let lab = Lab::new(make());
-        lab.store(lab.key(0), b"kept");
-        let lease = lab.own(lab.key(1));
-        let others: Vec<_> = (2..RECORDS as u128).map(|n| lab.own(lab.key(n))).collect();
-        assert!(matches!(lab.ask(lab.key(99)), Outcome::Full(Limit::Records)));
-        assert_eq!(&*lab.replay(lab.key(0)), b"kept");
-        let waiter = lab.queue(lab.key(1));
-        lease.complete(b"shared").expect("the lease is ours");
-        assert_eq!(&*shared(look(waiter)), b"shared");
-        lab.pass(RETENTION);
-        assert!(matches!(lab.ask(lab.key(0)), Outcome::Execute(_)), "expired: its own place");
-        drop(others);
-        lab.assert_ticks_empty_it();
-    });
-}
-
-#[test]
-fn k9_a_record_that_fills_all_bytes_makes_way_for_its_own_key() {
-    under_every_geometry(|make| {
-        let lab = Lab::new(make().bytes(4096).max_response(4032));
-        lab.store(lab.key(1), &[1; 4032]);
-        assert!(matches!(lab.ask(lab.key(2)), Outcome::Full(Limit::Bytes)));
-        lab.pass(RETENTION);
-        lab.store(lab.key(1), &[2; 4032]);
-        assert_eq!(lab.replay(lab.key(1))[0], 2);
-    });
-}
-
-#[test]
-fn k9_the_limit_of_records_is_exact() {
-    let lab = Lab::new(small());
-    let leases: Vec<_> = (0..RECORDS as u128).map(|n| lab.own(lab.key(n))).collect();
-    assert!(matches!(lab.ask(lab.key(99)), Outcome::Full(Limit::Records)));
-    drop(leases);
-    assert!(matches!(lab.ask(lab.key(99)), Outcome::Execute(_)));
 }

@@ -181,28 +181,6 @@ fn l5_a_sleeping_waiter_takes_over_from_one_that_never_looks() {
 }
 
 #[test]
-fn l6_a_sleeping_waiter_wakes_at_the_new_owners_deadline() {
-    under_every_geometry(|make| {
-        let lab = Lab::new(make());
-        let key = lab.key(1);
-        let lease = lab.own(Claim::new(key).lease(seconds(3600)));
-        let (first, next) = (lab.queue(Claim::new(key).lease(seconds(5))), lab.queue(key));
-        std::thread::scope(|scope| {
-            let next = scope.spawn(|| next.wait());
-            lab.until_asleep(1);
-            lease.cancel(Reason::Owner).expect("the lease is ours");
-            let _lost = handed(look(first)).into_token();
-            lab.until_asleep(1);
-            lab.pass(5);
-            let in_time = lab.is_over_soon(|| next.is_finished());
-            lab.pass(3600);
-            assert!(in_time, "it slept on until the first owner's deadline");
-            drop(handed(next.join().expect("no panic")));
-        });
-    });
-}
-
-#[test]
 fn l7_a_waiter_dropped_at_the_offer_passes_it_on() {
     under_every_geometry(|make| {
         let lab = Lab::new(make());

@@ -1,4 +1,4 @@
-//! Limits and memory (R1 to R3), and three of the hard requirements.
+//! Limits and memory (R1 to R3, K9), and three of the hard requirements.
 
 use core::time::Duration;
 
@@ -123,6 +123,46 @@ fn r2_a_line_full_of_expired_records_has_room() {
 }
 
 #[test]
+fn k9_an_existing_record_answers_as_usual_in_a_full_engine() {
+    under_every_geometry(|make| {
+        let lab = Lab::new(make());
+        lab.store(lab.key(0), b"kept");
+        let lease = lab.own(lab.key(1));
+        let others: Vec<_> = (2..RECORDS as u128).map(|n| lab.own(lab.key(n))).collect();
+        assert!(matches!(lab.ask(lab.key(99)), Outcome::Full(Limit::Records)));
+        assert_eq!(&*lab.replay(lab.key(0)), b"kept");
+        let waiter = lab.queue(lab.key(1));
+        lease.complete(b"shared").expect("the lease is ours");
+        assert_eq!(&*shared(look(waiter)), b"shared");
+        lab.pass(RETENTION);
+        assert!(matches!(lab.ask(lab.key(0)), Outcome::Execute(_)), "expired: its own place");
+        drop(others);
+        lab.assert_ticks_empty_it();
+    });
+}
+
+#[test]
+fn k9_a_record_that_fills_all_bytes_makes_way_for_its_own_key() {
+    under_every_geometry(|make| {
+        let lab = Lab::new(make().bytes(4096).max_response(4032));
+        lab.store(lab.key(1), &[1; 4032]);
+        assert!(matches!(lab.ask(lab.key(2)), Outcome::Full(Limit::Bytes)));
+        lab.pass(RETENTION);
+        lab.store(lab.key(1), &[2; 4032]);
+        assert_eq!(lab.replay(lab.key(1))[0], 2);
+    });
+}
+
+#[test]
+fn k9_the_limit_of_records_is_exact() {
+    let lab = Lab::new(small());
+    let leases: Vec<_> = (0..RECORDS as u128).map(|n| lab.own(lab.key(n))).collect();
+    assert!(matches!(lab.ask(lab.key(99)), Outcome::Full(Limit::Records)));
+    drop(leases);
+    assert!(matches!(lab.ask(lab.key(99)), Outcome::Execute(_)));
+}
+
+#[test]
 fn r3_ticks_alone_bring_everything_back_to_nothing() {
     under_every_geometry(|make| {
         let lab = Lab::new(make());
@@ -150,8 +190,10 @@ fn r3_ticks_find_every_record_also_after_long_without_any() {
     under_every_geometry(|make| {
         let lab = Lab::new(make().retention(MOMENT));
         lab.store(lab.key(1), b"one that nobody asks for again");
-        // Each replaces the one before in place, and leaves a reminder of it.
-        for _ in 0..200_000 {
+        // Each replaces the one before in place, and leaves a reminder of it: more than there is
+        // memory for.
+        let geometry = lab.engine.core().geometry;
+        for _ in 0..100 * geometry.wheel.bucket_count() * geometry.shards {
             lab.store(lab.key(2), b"");
             lab.clock.advance(MOMENT);
         }

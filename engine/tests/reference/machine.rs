@@ -1,8 +1,8 @@
 //! The reference machine: what the contract says of one thread's calls, on a plain map.
 //!
 //! Time is in whole milliseconds. What time ends stays as it is until a call *acts* on it (L2): a
-//! claim or a wait on that key, a tick, or a claim or complete that finds the engine full (R2). That
-//! last one the contract leaves open; `take_pressed` says when, and `run` then ticks both sides.
+//! claim or a wait on that key, a tick, or a claim or complete that finds the engine full (R2).
+//! That last one the contract leaves open; `take_pressed` says when, and `run` ticks both sides.
 
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
@@ -259,8 +259,8 @@ impl Machine {
         }
     }
 
-    /// L1; `retention` is what the call says, or else the claim's. `is_refused`: the engine found no
-    /// run of memory for it. Where that could be is left open: nothing in the arena is ever moved.
+    /// L1; `retention` is what the call says, or else the claim's. `is_refused`: the engine had
+    /// no run of memory for it; when that may be is left open, as nothing there is ever moved.
     pub(crate) fn complete(
         &mut self,
         lease: Id,
