@@ -233,7 +233,7 @@ impl Builder {
         self
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(idem_loom)))]
     pub(crate) fn shape(mut self, shape: fn(Geometry) -> Geometry) -> Self {
         self.shape = Some(shape);
         self

@@ -88,7 +88,7 @@ impl Bitmap {
             None => self.alloc_by_chunk(from, count)?,
         };
         let next = start + count;
-        let is_chunk_over = next % self.chunk_units == 0 || next >= self.unit_count;
+        let is_chunk_over = next.is_multiple_of(self.chunk_units) || next >= self.unit_count;
         let next = if is_chunk_over { self.leave_chunk(start / self.chunk_units) } else { next };
         cursor.store(next, Ordering::Relaxed);
         Some(start)

@@ -23,8 +23,8 @@ fn a_waiter_takes_over() {
     });
 }
 
-/// An owner gives up while another claims the key and waits. It executes: as a waiter that joined in
-/// time, or because the key is free; it is not forgotten in a queue that nobody serves.
+/// An owner gives up while another claims the key and waits. It executes: as a waiter that joined
+/// in time, or because the key is free; it is not forgotten in a queue that nobody serves.
 #[test]
 fn a_claim_joins_or_finds_the_key_free() {
     explore(|| {
@@ -36,7 +36,7 @@ fn a_claim_joins_or_finds_the_key_free() {
             world.cancel(&held, OnEnd::HandOver).unwrap();
         };
         race(&world, cancel, |world| {
-            let next = match world.claim(ask(1).waiting()) {
+            let _next = match world.claim(ask(1).waiting()) {
                 Claimed::Execute(next) => next,
                 Claimed::InFlight(Some(waiting), ..) => match world.wait(&waiting) {
                     Verdict::Execute(next) => next,
@@ -92,8 +92,8 @@ fn the_record_passes_on_when_the_waiter_leaves() {
     });
 }
 
-/// An owner gives up while one waiter is leaving and the other waits. The one who waits is woken and
-/// executes.
+/// An owner gives up while one waiter is leaving and the other waits. The one who waits is woken
+/// and executes.
 #[test]
 fn the_next_waiter_is_woken_when_the_first_leaves() {
     explore(|| {
@@ -156,8 +156,8 @@ fn the_key_is_free_when_the_only_waiter_leaves() {
     });
 }
 
-/// A waiter has been offered the record and has not accepted in time. It looks at the very moment at
-/// which the next one does: one of them executes, the other goes on waiting.
+/// A waiter has been offered the record and has not accepted in time. It looks at the very moment
+/// at which the next one does: one of them executes, the other goes on waiting.
 #[test]
 fn an_offer_is_accepted_or_passes_on() {
     explore(|| {
@@ -182,8 +182,8 @@ fn an_offer_is_accepted_or_passes_on() {
     });
 }
 
-/// The engine is closed while the record is handed over to a waiter: it executes or is told that the
-/// engine is closed, and its place is given back.
+/// The engine is closed while the record is handed over to a waiter: it executes or is told that
+/// the engine is closed, and its place is given back.
 #[test]
 fn a_hand_over_meets_the_close() {
     explore(|| {

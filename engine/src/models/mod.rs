@@ -2,8 +2,8 @@
 //! `LOOM_MAX_PREEMPTIONS` interruptions, and every value that the memory orders let a load return.
 //!
 //! They drive the shipped modules, through the facade in `sync`; only sizes are smaller (`geometry`
-//! below, and the two `cfg!(idem_loom)` constants in `table::overflow` and `wheel`). One file for each
-//! subject, one test for each race. `engine/TESTING.md` has their bounds and run times.
+//! below, and the two `cfg!(idem_loom)` constants in `table::overflow` and `wheel`). One file for
+//! each subject, one test for each race. `engine/TESTING.md` has their bounds and run times.
 
 mod claims;
 mod complete;
@@ -111,8 +111,8 @@ struct World {
     work: [Work; 3],
 }
 
-/// What the owners of one key do: fails if two of them do it at once, or if one is not ordered after
-/// the one before.
+/// What the owners of one key do: fails if two of them do it at once, or if one is not ordered
+/// after the one before.
 #[derive(Default)]
 struct Work {
     running: loom::cell::UnsafeCell<Cell<bool>>,

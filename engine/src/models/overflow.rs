@@ -42,8 +42,8 @@ fn full() -> Arc<Table> {
     Arc::new(table)
 }
 
-/// Two threads each bring a key to a full line and take it out again, so that the pair is put on and
-/// taken off under each other. Each finds its key; in the end the pair is given back, once.
+/// Two threads each bring a key to a full line and take it out again, so that the pair is put on
+/// and taken off under each other. Each finds its key; in the end the pair is given back, once.
 #[test]
 fn pairs_come_and_go() {
     explore(|| {

@@ -55,8 +55,8 @@ fn memory_is_used_again_only_when_nobody_holds_it() {
     });
 }
 
-/// So many pins that they are moved over to the response, while the other thread removes the record.
-/// The response is freed once, by the last of them.
+/// So many pins that they are moved over to the response, while the other thread removes the
+/// record. The response is freed once, by the last of them.
 #[test]
 fn pins_are_moved_while_the_record_is_removed() {
     explore(|| {

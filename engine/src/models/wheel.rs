@@ -22,8 +22,8 @@ fn spawn<A: 'static>(
     loom::thread::spawn(move || work(&wheel))
 }
 
-/// One thread works through all ticks up to a time, the other inserts an entry for a tick before it.
-/// It comes: now, or when that time is worked through again.
+/// One thread works through all ticks up to a time, the other inserts an entry for a tick before
+/// it. It comes: now, or when that time is worked through again.
 #[test]
 fn no_entry_is_left_behind() {
     explore_further(|| {

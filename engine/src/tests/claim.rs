@@ -1,10 +1,9 @@
 //! States (T) and the claim (K1 to K4).
 
-use super::{ACCEPT, LEASE, Lab, RECORDS, RETENTION, handed, look, seconds, shared};
-use super::{small, under_every_geometry};
+use super::{ACCEPT, LEASE, Lab, RETENTION, handed, look, seconds, under_every_geometry};
 use crate::{
-    Claim, Completion, Fingerprint, Limit, NamespaceOptions, NoBody, OnEnd, Origin, Outcome,
-    Reason, Scope, State, WaitOutcome,
+    Claim, Completion, Fingerprint, NamespaceOptions, NoBody, OnEnd, Origin, Outcome, Reason,
+    Scope, State, WaitOutcome,
 };
 
 #[test]

@@ -340,7 +340,7 @@ fn l9_a_panic_abandons_and_goes_on_to_the_caller() {
                 std::panic::resume_unwind(Box::new("the function's own trouble"))
             })
         };
-        let panicked = std::panic::catch_unwind(AssertUnwindSafe(run)).err().expect("it panics");
+        let panicked = std::panic::catch_unwind(AssertUnwindSafe(run)).expect_err("it panics");
         assert_eq!(panicked.downcast_ref(), Some(&"the function's own trouble"));
         lab.assert_empty();
     });

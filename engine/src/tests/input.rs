@@ -12,7 +12,7 @@ const CENTURIES: Duration = Duration::from_secs(300 * 365 * 86_400);
 
 #[track_caller]
 fn refused(builder: Builder) -> ConfigError {
-    builder.helper_thread(false).build().err().expect("must be refused")
+    builder.helper_thread(false).build().expect_err("must be refused")
 }
 
 #[test]

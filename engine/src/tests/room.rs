@@ -312,8 +312,9 @@ fn r3_equal_deadlines_for_all_end_by_ticks() {
 fn r3_equal_lease_deadlines_for_all_end_by_ticks() {
     const COUNT: u128 = 100_000;
     let lab = Lab::new(small().records(COUNT as usize).bytes(16 << 20));
-    let lost = |number| lab.own(lab.key(number)).into_token();
-    assert_eq!((0..COUNT).map(lost).count() as u128, COUNT);
+    for number in 0..COUNT {
+        let _lost = lab.own(lab.key(number)).into_token();
+    }
     assert!(!lab.is_more_after(1_000), "ticks end also when nothing is due");
     lab.pass(1_000);
     assert!(!lab.is_more_after(1_000));

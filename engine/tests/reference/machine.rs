@@ -436,8 +436,8 @@ impl Machine {
             && self.granules() + granules <= self.limits.granules
     }
 
-    /// Whether there must be a run of so many granules. The arena has a quarter more than the limit;
-    /// what is free of it lies in at most one piece more than there are bodies.
+    /// Whether there must be a run of so many granules. The arena has a quarter more than the
+    /// limit; what is free of it lies in at most one piece more than there are bodies.
     fn has_run(&mut self, granules: u64) -> bool {
         let free = self.limits.granules * 5 / 4 - self.granules();
         granules <= free / (self.bodies.len() as u64 + 1)

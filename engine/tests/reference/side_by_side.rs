@@ -335,7 +335,7 @@ impl SideBySide {
     }
 
     fn fingerprint(&self, number: u8) -> Fingerprint {
-        self.engine.fingerprint().http("POST", "/charge", &[number])
+        self.engine.fingerprint().http("POST", "/charge", [number])
     }
 }
 
