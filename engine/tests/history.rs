@@ -1,10 +1,10 @@
 //! Random histories of many threads on few keys, checked from outside.
 //!
-//! Goal: whatever threads do to a key at the same time, it has one owner at a time (K3), nobody gets
-//! another key's response or half of one (L3), every waiter ends (W2), every lease ends exactly once,
+//! Goal: whatever threads do to a key at the same time, it has one owner at a time (K3), nobody
+//! gets another key's response or half of one (L3), every waiter ends (W2), every lease ends once,
 //! and in the end nothing is left (R3). Method: workers claim, wait, end, drop and lose leases at
 //! random while the manual clock runs; a register per key, kept by the test, says whose lease
-//! certainly holds. Which thread comes first is not repeatable; the choices are (`IDEM_SEED`).
+//! surely holds. Which thread comes first is not repeatable; the choices are (`IDEM_SEED`).
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

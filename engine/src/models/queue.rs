@@ -7,6 +7,8 @@ use crate::wait::queue::Queue;
 
 struct Line {
     queue: Queue,
+    /// Another flight's.
+    elsewhere: Queue,
     nodes: Nodes,
     parker: Parker,
 }
@@ -15,26 +17,29 @@ impl Line {
     fn new(waiters: u32) -> (Arc<Self>, Vec<u32>) {
         let line = Self {
             queue: Queue::default(),
-            nodes: Nodes::new(4, 1).unwrap(),
+            elsewhere: Queue::default(),
+            // One to spare at most, so that nodes are used again.
+            nodes: Nodes::new(waiters.max(1), 1).unwrap(),
             parker: Parker::new(Clock::manual(&ManualClock::new())),
         };
         line.queue.open();
-        let joined = (0..waiters).map(|_| line.join().unwrap()).collect();
+        line.elsewhere.open();
+        let joined = (0..waiters).map(|_| line.join(&line.queue).unwrap()).collect();
         (Arc::new(line), joined)
     }
 
     /// Joins; `None` if the queue is closed.
-    fn join(&self) -> Option<u32> {
+    fn join(&self, queue: &Queue) -> Option<u32> {
         let number = self.nodes.alloc(0).unwrap();
         let link = self.nodes.get(number).start(true);
         loop {
-            let seen = self.queue.snapshot();
+            let seen = queue.snapshot();
+            if queue.join(seen, &self.nodes, number, link) {
+                return Some(number);
+            }
             if !seen.open {
                 self.nodes.free(number);
                 return None;
-            }
-            if self.queue.join(seen, &self.nodes, number, link) {
-                return Some(number);
             }
         }
     }
@@ -85,7 +90,7 @@ fn one_joins_while_two_leave() {
         let leaves = line.spawn(move |line| line.leave(middle));
         let moves = line.spawn(move |line| {
             line.leave(youngest);
-            line.join().unwrap()
+            line.join(&line.queue).unwrap()
         });
         leaves.join().unwrap();
         let joined = moves.join().unwrap();
@@ -97,6 +102,26 @@ fn one_joins_while_two_leave() {
     });
 }
 
+/// One thread looks for the oldest while the youngest leaves and its node joins another queue, or
+/// the same again. The oldest is found in any case.
+#[test]
+fn a_walk_is_not_led_astray() {
+    for again in [false, true] {
+        explore_further(move || {
+            let (line, numbers) = Line::new(2);
+            let (oldest, youngest) = (numbers[0], numbers[1]);
+            let moves = line.spawn(move |line| {
+                line.leave(youngest);
+                line.join(if again { &line.queue } else { &line.elsewhere }).unwrap()
+            });
+            assert_eq!(line.oldest(), Some(oldest));
+            let joined = moves.join().unwrap();
+            line.leave(oldest);
+            assert_eq!(line.oldest(), again.then_some(joined));
+        });
+    }
+}
+
 /// One thread closes the queue and tells everyone in it, the other joins. Whoever got in is told.
 #[test]
 fn whoever_joins_before_the_close_is_told() {
@@ -106,13 +131,13 @@ fn whoever_joins_before_the_close_is_told() {
             while !line.queue.close_if(line.queue.snapshot()) {}
             line.queue.notify_all(&line.nodes, &line.parker);
         });
-        if let Some(number) = line.join() {
+        if let Some(number) = line.join(&line.queue) {
             line.nodes.get(number).sleep(&line.parker, u64::MAX);
             line.leave(number);
         }
         closes.join().unwrap();
         assert!(!line.queue.snapshot().open && line.queue.snapshot().is_empty());
-        assert_eq!(line.join(), None);
+        assert_eq!(line.join(&line.queue), None);
         assert_eq!(line.nodes.used(), 0);
     });
 }

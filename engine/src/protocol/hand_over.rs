@@ -214,16 +214,22 @@ impl Core {
             // see that it leaves.
             fence(Ordering::SeqCst);
             if next.is_still_waiting(&self.nodes) {
+                self.nodes.get(next.number).notify(&self.parker);
                 if deadline < term.deadline() {
-                    // The others sleep until the last owner's deadline. From now on they watch over
-                    // this offer, and then over the new lease, so that nobody else has to (K7, L6).
-                    flight.queue.notify_all(&self.nodes, &self.parker);
-                } else {
-                    self.nodes.get(next.number).notify(&self.parker);
+                    self.set_watch(index, next.number);
                 }
                 return;
             }
             self.take_back(index, next.number);
+        }
+    }
+
+    /// Waiters sleep until the deadline they last saw, and now there may be an earlier one. One of
+    /// them, not all, wakes and watches over it, so that nobody else has to (K7, L6).
+    fn set_watch(&self, index: u32, besides: u32) {
+        let queue = &self.flights.get(index).queue;
+        if let Some(watcher) = queue.oldest_besides(&self.nodes, besides) {
+            self.nodes.get(watcher).notify(&self.parker);
         }
     }
 
@@ -235,6 +241,10 @@ impl Core {
         fence(Ordering::SeqCst);
         self.take_back(waiting.flight, waiting.node);
         self.serve(waiting.flight, waiting.tenancy, self.clock.now());
+        if matches!(flight.fate(), Fate::Leased { .. } | Fate::Vacated { .. }) {
+            // Whoever leaves may have been the one that watched, or the one that accepted.
+            self.set_watch(waiting.flight, waiting.node);
+        }
         // Relaxed: a count.
         flight.waiters.fetch_sub(1, Ordering::Relaxed);
         self.nodes.free(waiting.node);

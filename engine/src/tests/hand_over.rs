@@ -253,9 +253,10 @@ fn l7_many_races_of_leaving_and_handing_over_lose_nothing() {
 }
 
 type Answer = Result<&'static [u8], &'static [u8]>;
+type Came = Ran<&'static [u8], &'static [u8]>;
 
 /// Runs `function` while another run of the same key waits; what both came to.
-fn run_two(lab: &Lab, first: Answer) -> (Ran<&[u8], &[u8]>, Ran<&[u8], &[u8]>) {
+fn run_two(lab: &Lab, first: Answer) -> (Came, Came) {
     let key = lab.key(1);
     std::thread::scope(|scope| {
         let mut second = None;

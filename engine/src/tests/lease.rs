@@ -116,25 +116,29 @@ fn l1_renew_moves_the_deadline_never_earlier() {
 #[test]
 fn l2_after_a_takeover_every_call_of_the_old_owner_is_stale() {
     under_every_geometry(|make| {
-        let lab = Lab::new(make());
-        let key = lab.key(1);
-        let token = lab.own(key).into_token();
-        let old: Vec<_> = (0..5).map(|_| lab.engine.lease(token).expect("still his")).collect();
-        lab.pass(LEASE);
-        let new = lab.own(key);
-        let [a, b, c, d, e] = <[_; 5]>::try_from(old).expect("five");
-        assert_eq!(a.renew(seconds(1)), Err(Stale));
-        assert_eq!(a.time_left(), None);
-        assert_eq!(a.complete(b"old"), Err(Stale));
-        assert_eq!(b.cancel(Reason::Owner), Err(Stale));
-        assert_eq!(c.halt(Reason::Owner), Err(Stale));
-        assert_eq!(d.fail(b"old", seconds(1)), Err(Stale));
-        drop(e);
-        assert_eq!(lab.engine.stats().stale, 6);
-        assert_eq!(lab.engine.lease(token).err(), Some(TokenError::Stale));
-        new.complete(b"new").expect("nothing was overwritten");
-        assert_eq!(&*lab.replay(key), b"new");
-        lab.assert_ticks_empty_it();
+        // Taken over by a claim, which has a flight of its own, and handed over on the same flight.
+        for has_waiter in [false, true] {
+            let lab = Lab::new(make());
+            let key = lab.key(1);
+            let token = lab.own(key).into_token();
+            let waiter = has_waiter.then(|| lab.queue(key));
+            let old: Vec<_> = (0..5).map(|_| lab.engine.lease(token).expect("still his")).collect();
+            lab.pass(LEASE);
+            let new = waiter.map_or_else(|| lab.own(key), |waiter| handed(look(waiter)));
+            let [a, b, c, d, e] = <[_; 5]>::try_from(old).expect("five");
+            assert_eq!(a.renew(seconds(1)), Err(Stale));
+            assert_eq!(a.time_left(), None);
+            assert_eq!(a.complete(b"old"), Err(Stale));
+            assert_eq!(b.cancel(Reason::Owner), Err(Stale));
+            assert_eq!(c.halt(Reason::Owner), Err(Stale));
+            assert_eq!(d.fail(b"old", seconds(1)), Err(Stale));
+            drop(e);
+            assert_eq!(lab.engine.stats().stale, 6);
+            assert_eq!(lab.engine.lease(token).err(), Some(TokenError::Stale));
+            new.complete(b"new").expect("nothing was overwritten");
+            assert_eq!(&*lab.replay(key), b"new");
+            lab.assert_ticks_empty_it();
+        }
     });
 }
 

@@ -1,9 +1,9 @@
 //! Tests of the contract, named by its rules, under every geometry.
 //!
 //! Goal: each rule of `engine/DESIGN.md` holds for what a caller can see, and for what lies in
-//! memory afterwards. Method: the public face, on a manual clock; the structures behind it made tiny
-//! in turn, so that lines overflow, generations wrap and wheels turn over. Nothing sleeps: where a
-//! thread has to be asleep first, the manual clock tells when it is.
+//! memory afterwards. Method: the public face, on a manual clock; the structures behind it made
+//! tiny in turn, so that lines overflow, generations wrap and wheels turn over. Nothing sleeps:
+//! where a thread has to be asleep first, the manual clock tells when it is.
 #![expect(
     clippy::disallowed_methods,
     reason = "tests wait for other threads, and must not hang when these do"
@@ -39,7 +39,9 @@ const HALTED: u64 = 100;
 /// Records.
 const RECORDS: usize = 16;
 
-const SHAPES: [(&str, fn(Geometry) -> Geometry); 9] = [
+type Reshape = fn(Geometry) -> Geometry;
+
+const SHAPES: [(&str, Reshape); 9] = [
     ("as built", |built| built),
     ("one line", |built| Geometry { lines_for: 1, ..built }),
     ("three-bit generations", |built| Geometry { generation_mask: 7, ..built }),

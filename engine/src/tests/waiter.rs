@@ -8,7 +8,8 @@ fn w1_a_sleeping_waiter_is_woken_by_the_end_whatever_it_is() {
     under_every_geometry(|make| {
         let lab = Lab::new(make());
         type End = fn(crate::Lease) -> bool;
-        let ends: [(End, fn(&WaitOutcome) -> bool); 4] = [
+        type Expected = fn(&WaitOutcome) -> bool;
+        let ends: [(End, Expected); 4] = [
             (|lease| lease.complete(b"r").is_ok(), |o| matches!(o, WaitOutcome::Replay(_))),
             (|lease| lease.cancel(Reason::Owner).is_ok(), |o| matches!(o, WaitOutcome::Execute(_))),
             (

@@ -163,6 +163,22 @@ impl Queue {
         }
     }
 
+    /// The oldest that has not begun to leave, other than `besides`.
+    pub(crate) fn oldest_besides(&self, nodes: &Nodes, besides: u32) -> Option<u32> {
+        loop {
+            let mut oldest = None;
+            let (_, whole) = self.walk(nodes, |at, link| {
+                if !link.marked && at != besides {
+                    oldest = Some(at);
+                }
+                false
+            });
+            if whole {
+                return oldest;
+            }
+        }
+    }
+
     /// Tells everyone in the queue to look at the record again.
     pub(crate) fn notify_all(&self, nodes: &Nodes, parker: &Parker) {
         loop {
