@@ -145,7 +145,7 @@ fn whoever_joins_before_the_close_is_told() {
 /// One thread tells everyone in a closed queue, another leaves: the third is told all the same.
 #[test]
 fn those_who_stay_are_told_while_another_leaves() {
-    explore_further(|| {
+    explore(|| {
         let (line, numbers) = Line::new(2);
         let (leaves, stays) = (numbers[1], numbers[0]);
         let leaver = line.spawn(move |line| line.leave(leaves));

@@ -243,7 +243,10 @@ impl Core {
             self.granules.give(extra, shard);
             fit = Completion::Tombstone(NoBody::NoRoom);
         }
-        head.kind = Kind::Tombstone;
+        // A halt or a kept cancellation has no bytes to lose, and stays what it is.
+        if matches!(head.kind, Kind::Response | Kind::Error) {
+            head.kind = Kind::Tombstone;
+        }
         // There are more granules than the budget lets be in use, so one is always free; if not now,
         // then because other calls are in the middle of taking or rolling back.
         loop {

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::under_every_geometry;
 use super::{ACCEPT, LEASE, Lab, RETENTION, handed, look, seconds, shared, small};
+use crate::wheel::{Entry, Shape, Wheel};
 use crate::{Builder, Claim, Clock, Engine, Lease, ManualClock, Origin, Outcome, Replay};
 use crate::{WaitOutcome, Waiter};
 
@@ -222,5 +223,31 @@ fn p3_two_engines_may_share_a_clock_and_clones_are_one() {
         let Ok(Outcome::Execute(lease)) = lease else { panic!("a fresh key") };
         assert_eq!(lease.time_left(), Some(Duration::ZERO));
         assert!(matches!(engine.claim(engine.raw_key(1)), Ok(Outcome::Execute(_))));
+    }
+}
+
+/// L4 of the wheel: what it has taken in it can move about, however it is spread.
+#[test]
+fn r3_a_full_wheel_loses_no_reminder() {
+    for (slot_bits, level_count) in [(1, 2), (1, 3), (2, 3), (4, 2), (3, 3)] {
+        let wheel = Wheel::new(Shape { slot_bits, level_count }, 1000, 1).expect("there is memory");
+        // All in one slot of the highest level, whence they scatter over all the lower ones.
+        let slot: u64 = 1 << (slot_bits * (level_count - 1));
+        let first = slot * ((1 << slot_bits) - 1);
+        let deadline = |number: u32| first + u64::from(number) % slot;
+        let mut count = 0;
+        while wheel.push(Entry::new(count, 0, deadline(count)), deadline(count), 0) {
+            count += 1;
+        }
+        assert!(count >= 1000, "{count}");
+        let mut seen = 0;
+        for now in 1..first + slot {
+            wheel.advance(now, u32::MAX, |entries| {
+                assert!(entries.iter().all(|entry| deadline(entry.line) == now));
+                seen += entries.len();
+            });
+        }
+        assert_eq!(seen, count as usize);
+        assert_eq!(wheel.chunks_used(), 0);
     }
 }
