@@ -72,6 +72,7 @@ struct Draft<'a> {
     /// What the lease will follow on, as far as this claim has seen it end.
     origin: Origin,
     attempt: u32,
+    bound: Option<[u64; 2]>,
     claimed: &'a mut Claimed,
 }
 
@@ -204,7 +205,7 @@ impl Core {
         if self.is_closed() {
             return draft.settle(Claimed::Refused(Refusal::Closed));
         }
-        draft.follow(Origin::Fresh, 1);
+        draft.follow(Origin::Fresh, 1, None);
         let flight = match draft.prepare(ask, now) {
             Ok(flight) => flight,
             Err(_) => {
@@ -250,7 +251,7 @@ impl Core {
             return None;
         }
         if let Fate::Dropped { reason, .. } = fate {
-            draft.follow(origin_after(reason), facts.attempt + 1);
+            draft.follow(origin_after(reason), facts.attempt + 1, identity.fingerprint);
             self.tell(index, tenancy, fate);
             return Some(self.replace_dropped(hit, ask, draft));
         }
@@ -260,14 +261,14 @@ impl Core {
         match fate {
             Fate::Leased { generation } => {
                 if self.lapse(index, tenancy, generation, now) {
-                    draft.follow(Origin::AfterExpiry, facts.attempt + 1);
+                    draft.follow(Origin::AfterExpiry, facts.attempt + 1, identity.fingerprint);
                     return Some(Look::Again);
                 }
             }
             Fate::Vacated { reason, .. } => {
                 self.serve(index, tenancy, now);
                 if flight.fate() != fate {
-                    draft.follow(origin_after(reason), facts.attempt + 1);
+                    draft.follow(origin_after(reason), facts.attempt + 1, identity.fingerprint);
                     return Some(Look::Again);
                 }
             }
@@ -342,20 +343,26 @@ impl<'a> Draft<'a> {
             reserved: None,
             origin: Origin::Fresh,
             attempt: 1,
+            bound: None,
             claimed,
         }
     }
 
-    fn follow(&mut self, origin: Origin, attempt: u32) {
+    /// The lease will follow on one that this claim has seen end. One that expired leaves its
+    /// fingerprint to whoever takes over (K4); one that was given up leaves the key vacant.
+    fn follow(&mut self, origin: Origin, attempt: u32, bound: Option<[u64; 2]>) {
         (self.origin, self.attempt) = (origin, attempt);
+        self.bound = bound.filter(|_| origin == Origin::AfterExpiry);
     }
 
     /// A flight that is ready to be published, with its reserve of one granule.
     fn prepare(&mut self, ask: &Ask, now: u64) -> Result<Drafted, Limit> {
         let core = self.core;
         let facts = Facts { started: now, owner: ask.owner, attempt: self.attempt };
+        let fingerprint = ask.identity.fingerprint.or(self.bound);
         if let Some(drafted) = self.flight {
             core.flights.get(drafted.index).set_facts(facts);
+            core.flights.get(drafted.index).bind(fingerprint);
             return Ok(drafted);
         }
         if !core.with_room(None, || core.granules.take(1, self.shard)) {
@@ -366,7 +373,7 @@ impl<'a> Draft<'a> {
             return Err(Limit::Records);
         };
         let flight = core.flights.get(index);
-        let tenancy = flight.begin(&ask.identity, facts);
+        let tenancy = flight.begin(&Identity { fingerprint, ..ask.identity }, facts);
         let generation = flight.first_generation(core.geometry.generation_mask);
         flight.lease(generation, core.term(&ask.terms, generation, now));
         let drafted = Drafted { index, tenancy, generation };

@@ -193,14 +193,20 @@ impl Flight {
         // Release fence (edge "tenancy"): pairs with the Acquire fence in `still`.
         fence(Ordering::Release);
         store_pair(&self.id, identity.id);
-        if let Some(fingerprint) = identity.fingerprint {
-            store_pair(&self.fingerprint, fingerprint);
-        }
-        let bound = if identity.fingerprint.is_some() { HAS_FINGERPRINT } else { 0 };
-        self.facts.store(bound | u64::from(facts.attempt), Ordering::Relaxed);
+        self.facts.store(u64::from(facts.attempt), Ordering::Relaxed);
+        self.bind(identity.fingerprint);
         self.started.store(facts.started, Ordering::Relaxed);
         self.owner.store(facts.owner, Ordering::Relaxed);
         tenancy
+    }
+
+    /// Binds the fingerprint; still before the flight is published.
+    pub(crate) fn bind(&self, fingerprint: Option<[u64; 2]>) {
+        // Relaxed: as in `begin`.
+        let facts = self.facts.load(Ordering::Relaxed) & !HAS_FINGERPRINT;
+        let bound = if fingerprint.is_some() { HAS_FINGERPRINT } else { 0 };
+        store_pair(&self.fingerprint, fingerprint.unwrap_or_default());
+        self.facts.store(facts | bound, Ordering::Relaxed);
     }
 
     /// Starts the first lease of a tenancy; still before the flight is published.

@@ -151,6 +151,7 @@ impl Machine {
     /// K2. `id` becomes the lease's or the waiter's.
     pub(crate) fn claim(&mut self, ask: Ask, id: Id) -> Said {
         let (mut origin, mut attempt) = (Origin::Fresh, 1);
+        let mut fingerprint = ask.fingerprint;
         if let Some(record) = self.records.get(&ask.key)
             && (record.is_in_flight() || !record.is_due(self.now))
         {
@@ -159,6 +160,7 @@ impl Machine {
                 return Said::Mismatch(record.state());
             }
             (origin, attempt) = (Origin::AfterExpiry, record.attempt + 1);
+            fingerprint = ask.fingerprint.or(record.fingerprint);
         }
         // In a closed engine an expired record is nobody's to replace; a tick removes it.
         let is_over = |record: &Record| !record.is_in_flight() && record.is_due(self.now);
@@ -199,7 +201,7 @@ impl Machine {
         }
         let body = self.body(1, &[]);
         let stage = self.lease(&ask, id);
-        let (fingerprint, queue) = (ask.fingerprint, Vec::new());
+        let queue = Vec::new();
         self.records.insert(ask.key, Record { stage, fingerprint, attempt, queue, body });
         Said::Execute { origin, attempt }
     }
