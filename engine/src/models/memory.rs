@@ -48,8 +48,10 @@ fn a_unit_has_one_user_at_a_time() {
 fn a_run_of_two_words_is_rolled_back_on_conflict() {
     explore(|| {
         let units = Units::new(68);
-        // Units 1 to 62 are taken: 63 to 67 are free, the first of them in another word.
+        // Units 63 to 67 are free, the first of them in another word; the search begins with 64.
         assert_eq!(units.map.alloc(62, 0), Some(1));
+        assert_eq!(units.map.alloc(1, 0), Some(63));
+        units.map.free(63, 1);
         let there = units.clone();
         let other = loom::thread::spawn(move || there.use_run(5));
         units.use_run(1);
