@@ -9,6 +9,7 @@
 //! 4. A lease past its deadline is ended first (`expiry`), then the claim looks again.
 
 use crate::outcome::{Limit, Origin, Reason, State};
+use crate::protocol::expiry::Lapse;
 use crate::protocol::hand_over::Waiting;
 use crate::protocol::{Core, Held, Terms};
 use crate::record::fate::Fate;
@@ -250,6 +251,8 @@ impl Core {
         if identity.id != ask.identity.id {
             return None;
         }
+        // What an earlier look saw end is not what this claim would follow on.
+        draft.follow(Origin::Fresh, 1, None);
         if let Fate::Dropped { reason, .. } = fate {
             draft.follow(origin_after(reason), facts.attempt + 1, identity.fingerprint);
             self.tell(index, tenancy, fate);
@@ -259,12 +262,15 @@ impl Core {
             return Some(draft.settle(Claimed::Mismatch(State::InFlight)));
         }
         match fate {
-            Fate::Leased { generation } => {
-                if self.lapse(index, tenancy, generation, now) {
-                    draft.follow(Origin::AfterExpiry, facts.attempt + 1, identity.fingerprint);
+            Fate::Leased { generation } => match self.lapse(index, tenancy, generation, now) {
+                Lapse::Holds => {}
+                Lapse::Expired => {
+                    let attempt = facts.attempt + 1;
+                    draft.follow(Origin::AfterExpiry, attempt, identity.fingerprint);
                     return Some(Look::Again);
                 }
-            }
+                Lapse::Gone => return Some(Look::Again),
+            },
             Fate::Vacated { reason, .. } => {
                 self.serve(index, tenancy, now);
                 if flight.fate() != fate {

@@ -27,6 +27,17 @@ const PASS: usize = 64;
 /// Attempts before a claim is refused.
 const ROOM_ATTEMPTS: u32 = 8;
 
+/// What a look at a lease's deadline came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Lapse {
+    /// It has time left.
+    Holds,
+    /// It had none, and the caller has ended it.
+    Expired,
+    /// It is not there any more: its owner, or another caller, has ended it.
+    Gone,
+}
+
 impl Core {
     /// A bounded slice of what is due; true if there may be more.
     pub(crate) fn tick(&self) -> bool {
@@ -183,21 +194,21 @@ impl Core {
         false
     }
 
-    /// Ends a lease whose deadline has passed, as its owner's policy says; true if it has ended
-    /// (by us or others). Contends with `renew` in the term word (D1).
-    pub(super) fn lapse(&self, index: u32, tenancy: u64, generation: u64, now: u64) -> bool {
+    /// Ends a lease whose deadline has passed, as its owner's policy says. Contends with `renew` in
+    /// the term word (D1).
+    pub(super) fn lapse(&self, index: u32, tenancy: u64, generation: u64, now: u64) -> Lapse {
         let flight = self.flights.get(index);
         let leased = Fate::Leased { generation };
         loop {
             let term = flight.term();
             // The fate after the term: if it still is this lease, so was the term.
             if flight.fate() != leased || flight.tenancy() != tenancy {
-                return true;
+                return Lapse::Gone;
             }
             let policy = match term {
                 Term::Lease { tag, on_expiry, deadline } => {
                     if deadline > now {
-                        return false;
+                        return Lapse::Holds;
                     }
                     let lapsed = Term::Lapsed { tag, on_expiry, deadline };
                     if flight.change_term(term, lapsed).is_err() {
@@ -209,13 +220,14 @@ impl Core {
                 Term::Offer { .. } => OnEnd::HandOver,
             };
             let ended = self.end_without_result(index, generation, policy, Reason::LeaseExpired);
-            if ended.is_ok() {
-                self.count(Count::LeaseExpiries);
-                if policy == OnEnd::Halt {
-                    self.count(Count::Halts);
-                }
+            if ended.is_err() {
+                return Lapse::Gone;
             }
-            return true;
+            self.count(Count::LeaseExpiries);
+            if policy == OnEnd::Halt {
+                self.count(Count::Halts);
+            }
+            return Lapse::Expired;
         }
     }
 

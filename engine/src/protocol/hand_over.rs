@@ -8,6 +8,7 @@
 
 use crate::outcome::{Limit, OnEnd, Reason};
 use crate::protocol::claim::{Ask, origin_after};
+use crate::protocol::expiry::Lapse;
 use crate::protocol::{Core, Held, Terms};
 use crate::record::fate::Fate;
 use crate::record::flight::Facts;
@@ -86,7 +87,8 @@ impl Core {
             match fate {
                 Fate::Leased { generation } => {
                     let until = flight.term().deadline();
-                    if !self.lapse(waiting.flight, waiting.tenancy, generation, now) {
+                    let lapse = self.lapse(waiting.flight, waiting.tenancy, generation, now);
+                    if lapse == Lapse::Holds {
                         return Verdict::Wait(until);
                     }
                 }

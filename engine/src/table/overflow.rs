@@ -124,7 +124,7 @@ impl Table {
         }
         if !header.is_frozen() {
             let frozen = header.freeze(true);
-            // AcqRel: step 1. A failure means that the line is in use again, or somebody is at it.
+            // AcqRel: step 1. A failure means that a key entered or left the line: look again.
             let step = line.header.compare_exchange(
                 header.0,
                 frozen.0,
@@ -132,7 +132,7 @@ impl Table {
                 Ordering::Relaxed,
             );
             if step.is_err() {
-                return;
+                return self.take_pair_off(number);
             }
             header = frozen;
         } else if line.header.load(Ordering::Acquire) != header.0 {
