@@ -186,12 +186,13 @@ impl Core {
             deadline: self.clock.deadline(now, ending.retention),
             length: u32::try_from(ending.bytes.len()).unwrap_or(u32::MAX),
         };
-        let (response, fit) = self.store(&mut head, ending.bytes, index)?;
+        let (response, fit) = self.store(&mut head, ending.bytes, index);
         let kept = ending.retention > 0;
+        let place = || known.map_or_else(|| self.place(identity.id), Hit::place);
         if kept {
             response.link();
             // Before the lease ends: if it does not, the reminder is for nothing.
-            let place = known.map_or_else(|| self.place(identity.id), Hit::place);
+            let place = place();
             let entry = Entry::new(place.line, place.tag, head.deadline);
             self.remember(entry, head.deadline);
         }
@@ -204,7 +205,7 @@ impl Core {
             return Err(Stale);
         }
         // Ends without a result have their own count of this, in `give_up`.
-        if term.deadline() <= now && matches!(ending.kind, Kind::Response | Kind::Error) {
+        if term.deadline() <= now && ending.kind.has_bytes() {
             self.count(Count::Late);
         }
         match known {
@@ -214,21 +215,19 @@ impl Core {
             }
             None => self.finish(index, tenancy, ended),
         }
-        if kept && ending.retention < SHORT_RETENTION && self.clock.now() >= head.deadline {
-            // The reminder may have come before the slot said Done; nobody else will look.
-            self.expire_line(self.place(identity.id), self.clock.now());
+        if kept && ending.retention < SHORT_RETENTION {
+            let now = self.clock.now();
+            if now >= head.deadline {
+                // The reminder may have come before the slot said Done; nobody else will look.
+                self.expire_line(place(), now);
+            }
         }
         Ok(fit)
     }
 
     /// Writes a finished record into the arena: with its bytes if there is room, else as a tombstone
     /// in the granule that was reserved by the claim of `flight`.
-    fn store(
-        &self,
-        head: &mut Head,
-        bytes: &[u8],
-        flight: u32,
-    ) -> Result<(Response<'_>, Completion), Stale> {
+    fn store(&self, head: &mut Head, bytes: &[u8], flight: u32) -> (Response<'_>, Completion) {
         let shard = self.shard();
         let extra = granules_for(bytes.len()) - 1;
         let mut fit = Completion::Stored;
@@ -238,20 +237,20 @@ impl Core {
             fit = Completion::Tombstone(NoBody::NoRoom);
         } else if let Some(loc) = self.alloc_granules(extra as u32 + 1, flight) {
             let size = extra as u32 + 1;
-            return Ok((Response::write(&self.arena, loc, size, head, bytes), fit));
+            return (Response::write(&self.arena, loc, size, head, bytes), fit);
         } else {
             self.granules.give(extra, shard);
             fit = Completion::Tombstone(NoBody::NoRoom);
         }
         // A halt or a kept cancellation has no bytes to lose, and stays what it is.
-        if matches!(head.kind, Kind::Response | Kind::Error) {
+        if head.kind.has_bytes() {
             head.kind = Kind::Tombstone;
         }
         // There are more granules than the budget lets be in use, so one is always free; if not now,
         // then because other calls are in the middle of taking or rolling back.
         loop {
             if let Some(loc) = self.arena.alloc(1, shard) {
-                return Ok((Response::write(&self.arena, loc, 1, head, &[]), fit));
+                return (Response::write(&self.arena, loc, 1, head, &[]), fit);
             }
         }
     }

@@ -57,6 +57,12 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// Whether it stands for bytes: those of the owner, as long as they fit.
+    #[inline]
+    pub(crate) fn has_bytes(self) -> bool {
+        matches!(self, Kind::Response | Kind::Error)
+    }
+
     fn unpack(bits: u64) -> Self {
         match bits {
             0 => Kind::Response,
@@ -181,7 +187,7 @@ impl<'a> Response<'a> {
     #[cfg(not(idem_loom))]
     #[inline]
     pub(crate) fn bytes(&self) -> &'a [u8] {
-        if !matches!(self.kind(), Kind::Response | Kind::Error) {
+        if !self.kind().has_bytes() {
             return &[];
         }
         let length = Length::get(self.word(LENGTH)) as usize;
