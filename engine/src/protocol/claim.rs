@@ -251,6 +251,11 @@ impl Core {
         if identity.id != ask.identity.id {
             return None;
         }
+        if let Fate::Drafted { generation } = fate {
+            // Published, so it begins (F5).
+            flight.promote(generation);
+            return Some(Look::Again);
+        }
         // What an earlier look saw end is not what this claim would follow on.
         draft.follow(Origin::Fresh, 1, None);
         if let Fate::Dropped { reason, .. } = fate {
@@ -259,6 +264,8 @@ impl Core {
             return Some(self.replace_dropped(hit, ask, draft));
         }
         if identity.mismatches(&ask.identity) {
+            // Before any takeover (K4), also of a lease that ran out: its owner may still complete, and
+            // a request that is refused is no reason to lose what it did (L2).
             return Some(draft.settle(Claimed::Mismatch(State::InFlight)));
         }
         match fate {
@@ -302,7 +309,12 @@ impl Core {
         }
         let flight = match draft.prepare(ask, self.clock.now()) {
             Ok(flight) => flight,
-            Err(limit) => return draft.settle(Claimed::Refused(Refusal::Full(limit))),
+            Err(_) => {
+                // The room that lacks may be what the dropped flight still has. Without it the key
+                // is one that has no record.
+                self.look_after(dropped, self.clock.now());
+                return Look::Again;
+            }
         };
         // Linearization of `Execute` after a cancel or an expiry. The slot names the tenancy, so
         // this takes out the very flight that was looked at.
@@ -366,22 +378,38 @@ impl<'a> Draft<'a> {
         let core = self.core;
         let facts = Facts { started: now, owner: ask.owner, attempt: self.attempt };
         let fingerprint = ask.identity.fingerprint.or(self.bound);
-        if let Some(drafted) = self.flight {
-            core.flights.get(drafted.index).set_facts(facts);
-            core.flights.get(drafted.index).bind(fingerprint);
-            return Ok(drafted);
-        }
+        let drafted = match self.flight {
+            Some(drafted) => {
+                core.flights.get(drafted.index).set_facts(facts);
+                core.flights.get(drafted.index).bind(fingerprint);
+                drafted
+            }
+            None => self.draft(&Identity { fingerprint, ..ask.identity }, facts)?,
+        };
+        let term = core.term(&ask.terms, drafted.generation, now);
+        core.flights.get(drafted.index).set_term(term);
+        Ok(drafted)
+    }
+
+    fn draft(&mut self, identity: &Identity, facts: Facts) -> Result<Drafted, Limit> {
+        let core = self.core;
         if !core.with_room(None, || core.granules.take(1, self.shard)) {
             return Err(Limit::Bytes);
         }
-        let Some(index) = core.flights.in_use.alloc(1, self.shard) else {
+        let mut index = core.flights.in_use.alloc(1, self.shard);
+        if index.is_none() {
+            // There is one for each record; what lacks one is in the middle of being given back.
+            core.make_room(None);
+            index = core.flights.in_use.alloc(1, self.shard);
+        }
+        let Some(index) = index else {
             core.granules.give(1, self.shard);
             return Err(Limit::Records);
         };
         let flight = core.flights.get(index);
-        let tenancy = flight.begin(&Identity { fingerprint, ..ask.identity }, facts);
+        let tenancy = flight.begin(identity, facts);
         let generation = flight.first_generation(core.geometry.generation_mask);
-        flight.lease(generation, core.term(&ask.terms, generation, now));
+        flight.draft(generation);
         let drafted = Drafted { index, tenancy, generation };
         self.flight = Some(drafted);
         Ok(drafted)
@@ -400,6 +428,7 @@ impl<'a> Draft<'a> {
     /// The flight has been published: the caller is its owner.
     fn execute(&mut self, ask: &Ask, hit: Hit) -> Look {
         let Some(drafted) = self.flight.take() else { unreachable!("prepared before published") };
+        self.core.flights.get(drafted.index).promote(drafted.generation);
         self.settle(Claimed::Execute(Held {
             hit,
             generation: drafted.generation,
@@ -421,7 +450,7 @@ impl<'a> Draft<'a> {
 impl Drop for Draft<'_> {
     fn drop(&mut self) {
         let core = self.core;
-        core.table.unreserve(&mut self.reserved);
+        core.table.unreserve(self.reserved.take());
         if let Some(drafted) = self.flight {
             core.flights.get(drafted.index).retract();
             core.flights.in_use.free(drafted.index, 1);

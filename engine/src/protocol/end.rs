@@ -227,7 +227,12 @@ impl Core {
 
     /// Writes a finished record into the arena: with its bytes if there is room, else as a tombstone
     /// in the granule that was reserved by the claim of `flight`.
-    fn store(&self, head: &mut Head, bytes: &[u8], flight: u32) -> (Response<'_>, Completion) {
+    pub(super) fn store(
+        &self,
+        head: &mut Head,
+        bytes: &[u8],
+        flight: u32,
+    ) -> (Response<'_>, Completion) {
         let shard = self.shard();
         let extra = granules_for(bytes.len()) - 1;
         let mut fit = Completion::Stored;

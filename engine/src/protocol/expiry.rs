@@ -167,6 +167,10 @@ impl Core {
     }
 
     /// The same for a response that was pinned through `hit`; it is let go of. True: it stays.
+    ///
+    /// `now` was read before the line was scanned. So what is over by then is the record that the
+    /// scan found, and the line is its line: one that came later, even to the same granule and, with
+    /// an overflow pair, to another line's use of the same slot, ends after `now`.
     fn expire_if_over(&self, hit: Hit, response: Response<'_>, deadline: u64, now: u64) -> bool {
         if deadline > now {
             self.unpin(hit.at, response);
@@ -256,7 +260,8 @@ impl Core {
         to == count
     }
 
-    fn look_after(&self, index: u32, now: u64) {
+    /// Does what time, or a stopped thread, has left to do for a flight.
+    pub(super) fn look_after(&self, index: u32, now: u64) {
         let flight = self.flights.get(index);
         let tenancy = flight.tenancy();
         match flight.fate() {
@@ -264,7 +269,7 @@ impl Core {
                 self.lapse(index, tenancy, generation, now);
             }
             Fate::Vacated { .. } => self.serve(index, tenancy, now),
-            Fate::Free => {}
+            Fate::Free | Fate::Drafted { .. } => {}
             fate => self.finish(index, tenancy, fate),
         }
     }

@@ -25,9 +25,10 @@ pub(crate) struct Waiting {
     hit: Hit,
     flight: u32,
     tenancy: u64,
-    node: u32,
+    pub(super) node: u32,
     terms: Terms,
     owner: u64,
+    may_execute: bool,
 }
 
 /// What a waiter finds when it looks.
@@ -74,6 +75,7 @@ impl Core {
             node: number,
             terms: ask.terms,
             owner: ask.owner,
+            may_execute: ask.may_execute,
         }))
     }
 
@@ -107,7 +109,9 @@ impl Core {
                     self.leave(waiting);
                     return Verdict::Cancelled(reason);
                 }
-                Fate::Free => unreachable!("F4: a flight with waiters is not free"),
+                Fate::Free | Fate::Drafted { .. } => {
+                    unreachable!("F4, F5: a flight with waiters is neither free nor a draft")
+                }
             }
         }
     }
@@ -117,6 +121,11 @@ impl Core {
         let flight = self.flights.get(waiting.flight);
         match flight.term() {
             Term::Offer { node, .. } if node == waiting.node => {
+                if !waiting.may_execute {
+                    // Meant for whoever had this node before (DESIGN.md, "First come, first served").
+                    self.take_back(waiting.flight, node);
+                    return None;
+                }
                 if self.is_closed() {
                     self.leave(waiting);
                     return Some(Verdict::Closed);

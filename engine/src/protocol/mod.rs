@@ -16,6 +16,8 @@ mod end;
 mod expiry;
 mod hand_over;
 mod pins;
+#[cfg(all(test, not(idem_loom)))]
+mod tests;
 
 pub(crate) use claim::{Ask, Claimed, Refusal};
 pub(crate) use end::{Ending, Held};

@@ -3,12 +3,15 @@
 //! ```text
 //!            63..61   60..
 //! Free       0        0
+//! Drafted    5        generation 61
 //! Leased     1        generation 61
 //! Vacated    2        reason 24 | generation 37 (low bits)
 //! Ended      3        detached 1 | loc 32 | kept 1 | generation 27 (low bits)
 //! Dropped    4        detached 1 | reason 24 | generation 36 (low bits)
 //!
-//! Free --claim--> Leased(g) --complete, halt, kept cancel--> Ended(loc) --> Free
+//! Free --claim--> Drafted(g) --published--> Leased(g)
+//!
+//!                 Leased(g) --complete, halt, kept cancel--> Ended(loc) --> Free
 //!                   |  ^   `--cancel or expiry, FailWaiters---> Dropped --> Free
 //!                   |  |                                          ^
 //!                   v  `--accepted, generation g+1                |
@@ -20,7 +23,12 @@
 //! F2  The step that ends the lease carries the result with it: `Ended` names the response,
 //!     `Dropped` the reason, `Vacated` that the queue is to be served. Any thread can do the rest (L3).
 //! F3  `detached` is set once in a tenancy, by the thread whose CAS took the flight out of the table.
-//! F4  A flight becomes `Free` only from a detached word with its queue closed and empty.
+//! F4  A flight becomes `Free` only from a detached word with its queue closed and empty; or in one
+//!     step for both, by the thread that would detach it, when the queue is that already; or from
+//!     `Drafted`, by its claimer, when it was never published.
+//! F5  `Drafted` belongs to its claimer alone, and no sweep touches it, until the table names it;
+//!     from then on whoever meets it makes it `Leased`. So a lease that is not published yet, and may
+//!     never be, cannot be ended for its age.
 
 use crate::outcome::Reason;
 use crate::record::{Field, LOC_BITS};
@@ -30,6 +38,7 @@ const LEASED: u64 = 1;
 const VACATED: u64 = 2;
 const ENDED: u64 = 3;
 const DROPPED: u64 = 4;
+const DRAFTED: u64 = 5;
 
 type LeasedGeneration = Field<0, 61>;
 type VacatedGeneration = Field<0, 37>;
@@ -48,6 +57,9 @@ const _: () = assert!(VacatedReason::END <= 61 && EndedLoc::END <= 60 && Dropped
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fate {
     Free,
+    Drafted {
+        generation: u64,
+    },
     Leased {
         generation: u64,
     },
@@ -77,6 +89,7 @@ impl Fate {
     pub(crate) fn pack(self) -> u64 {
         match self {
             Fate::Free => State::put(FREE),
+            Fate::Drafted { generation } => State::put(DRAFTED) | LeasedGeneration::put(generation),
             Fate::Leased { generation } => State::put(LEASED) | LeasedGeneration::put(generation),
             Fate::Vacated { reason, generation } => {
                 State::put(VACATED)
@@ -104,6 +117,7 @@ impl Fate {
         let detached = Detached::get(word) == 1;
         match State::get(word) {
             LEASED => Fate::Leased { generation: LeasedGeneration::get(word) },
+            DRAFTED => Fate::Drafted { generation: LeasedGeneration::get(word) },
             VACATED => Fate::Vacated {
                 reason: Reason::unpack(VacatedReason::get(word)),
                 generation: VacatedGeneration::get(word),
@@ -158,6 +172,7 @@ mod tests {
         let reason = Reason::Code(0xBEEF);
         for fate in [
             Fate::Free,
+            Fate::Drafted { generation: Fate::GENERATION_MAX },
             Fate::Leased { generation: Fate::GENERATION_MAX },
             Fate::Vacated { reason, generation: VacatedGeneration::MAX },
             Fate::Ended {

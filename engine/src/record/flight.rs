@@ -209,20 +209,30 @@ impl Flight {
         self.facts.store(facts | bound, Ordering::Relaxed);
     }
 
-    /// Starts the first lease of a tenancy; still before the flight is published.
-    pub(crate) fn lease(&self, generation: u64, term: Term) {
+    /// Drafts the first lease of a tenancy; still before the flight is published (F5).
+    pub(crate) fn draft(&self, generation: u64) {
         self.queue.open();
-        // Relaxed: published by the next store.
-        self.term.store(term.pack(), Ordering::Relaxed);
         // Release (edge "fate"): a sweep comes here through the allocation bits, not through a slot,
-        // and must see the open queue and the term of the lease that it ends.
-        self.fate.store(Fate::Leased { generation }.pack(), Ordering::Release);
+        // and must not take the word of the last tenant for this one's.
+        self.fate.store(Fate::Drafted { generation }.pack(), Ordering::Release);
+    }
+
+    /// Says how long a drafted lease is to hold; still before the flight is published.
+    pub(crate) fn set_term(&self, term: Term) {
+        // Relaxed: published with the flight.
+        self.term.store(term.pack(), Ordering::Relaxed);
+    }
+
+    /// Starts a drafted lease that has been published; its claimer does, or whoever meets it first.
+    pub(crate) fn promote(&self, generation: u64) {
+        // A failure: somebody else has, and what came after that stands.
+        let _ = self.change_fate(Fate::Drafted { generation }, Fate::Leased { generation });
     }
 
     /// Takes back a flight that was never published.
     pub(crate) fn retract(&self) {
         self.queue.close_unused();
-        // Release: a sweep that looks at it late sees Free, not a lease.
+        // Release: as in `draft`. Nobody else changes a draft that was not published (F5).
         self.fate.store(Fate::Free.pack(), Ordering::Release);
     }
 }

@@ -224,7 +224,7 @@ impl Table {
             && (scanned.is_frozen() || Link::unpack(line.link.load(Ordering::Acquire)) != at.link)
         {
             // The pair it is in is not this line's any more.
-            self.unreserve(reserved);
+            self.vacate(reserved.take());
         }
         if reserved.is_none() {
             *reserved = self.reserve(place.line, scanned, slot, shard);
@@ -242,9 +242,20 @@ impl Table {
         if publish.is_ok() { Publish::Done(at) } else { Publish::Changed }
     }
 
-    /// Gives back a reservation that was not published.
-    pub(crate) fn unreserve(&self, reserved: &mut Option<SlotRef>) {
-        if let Some(at) = reserved.take() {
+    /// Gives back a reservation that will not be published.
+    pub(crate) fn unreserve(&self, reserved: Option<SlotRef>) {
+        self.vacate(reserved);
+        if let Some(at) = reserved
+            && at.slot >= MAIN_SLOTS
+        {
+            // The pair may have been put on for this alone. Only here, where the caller is done: two
+            // that go on trying would take each other's off for ever.
+            self.take_pair_off(at.line);
+        }
+    }
+
+    fn vacate(&self, reserved: Option<SlotRef>) {
+        if let Some(at) = reserved {
             // Release: whoever reserves it next comes after us. Nobody else writes it (S2).
             self.word(at).store(Slot::Vacant.pack(), Ordering::Release);
         }

@@ -1,0 +1,188 @@
+//! What a thread leaves behind that is stopped between two of its steps (L3, P1).
+//!
+//! The states are made by hand, step by step as the protocol would, and then somebody else comes.
+//! Models reach them as well, but among thousands of interleavings; here each has a name.
+
+use core::time::Duration;
+
+use super::*;
+use crate::clock::ManualClock;
+use crate::outcome::Reason;
+use crate::record::fate::Fate;
+use crate::record::flight::{Facts, Identity};
+use crate::record::response::Kind;
+use crate::record::term::Term;
+use crate::stats::Count;
+use crate::table::Publish;
+use crate::table::slot::Slot;
+use crate::wheel::Shape;
+
+const LEASE: u64 = 10;
+
+fn core(granules: u64) -> (Core, ManualClock) {
+    let clock = ManualClock::new();
+    let geometry = Geometry {
+        shards: 1,
+        records: 4,
+        lines_for: 1,
+        flights: 4,
+        waiters: 4,
+        granules,
+        arena_granules: 16,
+        wheel: Shape { slot_bits: 2, level_count: 3 },
+        generation_mask: Fate::GENERATION_MAX,
+        pins_high: 100,
+    };
+    let rules = Rules {
+        max_response: 128,
+        waiters_per_key: 4,
+        cancelled_retention: 0,
+        halted_retention: 20,
+        accept_timeout: 1,
+    };
+    (Core::new(geometry, rules, Clock::manual(&clock), 1).expect("memory"), clock)
+}
+
+fn ask(wait: bool) -> Ask {
+    let terms = Terms {
+        lease: LEASE,
+        retention: 5,
+        on_abandon: OnEnd::HandOver,
+        on_expiry: OnEnd::HandOver,
+    };
+    let identity = Identity { id: [1, 2], fingerprint: None };
+    Ask { identity, terms, owner: 0, wait, may_execute: true }
+}
+
+fn claim(core: &Core, ask: Ask) -> Claimed {
+    let mut claimed = Claimed::Refused(Refusal::Closed);
+    core.claim(&ask, &mut claimed);
+    claimed
+}
+
+#[track_caller]
+fn own(core: &Core) -> Held {
+    match claim(core, ask(false)) {
+        Claimed::Execute(held) => held,
+        other => panic!("no lease, but {other:?}"),
+    }
+}
+
+#[track_caller]
+fn queue(core: &Core, ask: Ask) -> Waiting {
+    match claim(core, ask) {
+        Claimed::InFlight(Some(waiting), ..) => waiting,
+        other => panic!("no owner, but {other:?}"),
+    }
+}
+
+/// A flight as `claim` drafts it, up to the last step before publishing.
+fn draft(core: &Core) -> (u32, Slot) {
+    let ask = ask(false);
+    assert!(core.records.take(1, 0) && core.granules.take(1, 0));
+    let index = core.flights.in_use.alloc(1, 0).expect("a flight");
+    let flight = core.flights.get(index);
+    let tenancy = flight.begin(&ask.identity, Facts::default());
+    let generation = flight.first_generation(core.geometry.generation_mask);
+    flight.draft(generation);
+    flight.set_term(core.term(&ask.terms, generation, core.clock.now()));
+    let tag = core.place(ask.identity.id).tag;
+    (index, Slot::Flight { tag, flight: index, tenancy: Slot::tenancy(tenancy) })
+}
+
+fn tick(core: &Core) {
+    while core.tick() {}
+}
+
+#[test]
+fn a_draft_is_not_ended_for_its_age() {
+    let (core, clock) = core(8);
+    let (index, _) = draft(&core);
+    clock.advance(Duration::from_millis(2 * LEASE));
+    tick(&core);
+    assert!(matches!(core.flights.get(index).fate(), Fate::Drafted { .. }));
+    assert_eq!(core.counters.sum(Count::LeaseExpiries), 0, "nobody has had that lease");
+}
+
+#[test]
+fn a_draft_that_was_published_is_a_lease() {
+    let (core, clock) = core(8);
+    let (index, slot) = draft(&core);
+    let place = core.place(ask(false).identity.id);
+    let header = core.table.scan(place).header;
+    let published = core.table.publish(place, header, slot, &mut None, 0);
+    assert!(matches!(published, Publish::Done(_)));
+    let waiting = queue(&core, ask(true));
+    assert!(matches!(core.flights.get(index).fate(), Fate::Leased { .. }));
+    clock.advance(Duration::from_millis(LEASE));
+    assert!(matches!(core.poll(&waiting), Verdict::Execute(_)));
+}
+
+#[test]
+fn a_flight_that_was_dropped_makes_room_for_its_key() {
+    // One granule: the claim cannot have its own before the dropped flight's is back.
+    let (core, _clock) = core(1);
+    let held = own(&core);
+    let flight = core.flights.get(held.hit.flight().expect("in flight"));
+    let (generation, reason) = (held.generation, Reason::Owner);
+    let dropped = Fate::Dropped { detached: false, reason, generation };
+    flight.change_fate(Fate::Leased { generation }, dropped).expect("nobody else ends it");
+    assert_eq!(own(&core).attempt, 2);
+}
+
+#[test]
+fn an_ended_lease_is_finished_by_the_next_claim() {
+    let (core, _clock) = core(8);
+    let held = own(&core);
+    let flight = core.flights.get(held.hit.flight().expect("in flight"));
+    let mut head = crate::record::response::Head {
+        identity: ask(false).identity,
+        kind: Kind::Response,
+        reason: Reason::Owner,
+        finished: 1,
+        deadline: 100,
+        length: 3,
+    };
+    let (response, _) = core.store(&mut head, b"abc", 0);
+    response.link();
+    let ended = Fate::Ended {
+        detached: false,
+        loc: response.loc(),
+        kept: true,
+        generation: held.generation,
+    };
+    let leased = Fate::Leased { generation: held.generation };
+    flight.change_fate(leased, ended).expect("nobody else ends it");
+    let Claimed::Finished(loc) = claim(&core, ask(false)) else { panic!("finished") };
+    assert_eq!(core.response(loc).bytes(), b"abc");
+}
+
+#[test]
+fn a_vacated_record_is_served_by_the_next_who_looks() {
+    let (core, _clock) = core(8);
+    let held = own(&core);
+    let waiting = queue(&core, ask(true));
+    let flight = core.flights.get(held.hit.flight().expect("in flight"));
+    let (generation, reason) = (held.generation, Reason::Owner);
+    let vacated = Fate::Vacated { reason, generation };
+    flight.change_fate(Fate::Leased { generation }, vacated).expect("nobody else ends it");
+    assert!(matches!(core.poll(&waiting), Verdict::Execute(_)));
+}
+
+#[test]
+fn an_offer_to_one_that_may_not_execute_passes_on() {
+    let (core, _clock) = core(8);
+    let held = own(&core);
+    let watcher = queue(&core, Ask { may_execute: false, ..ask(true) });
+    let waiting = queue(&core, ask(true));
+    let index = held.hit.flight().expect("in flight");
+    let flight = core.flights.get(index);
+    let (generation, reason) = (held.generation, Reason::Owner);
+    let vacated = Fate::Vacated { reason, generation };
+    flight.change_fate(Fate::Leased { generation }, vacated).expect("nobody else ends it");
+    // The node's number was taken in a walk, and its waiter left before the offer was made.
+    let offer = Term::Offer { node: watcher.node, deadline: 1_000 };
+    flight.change_term(flight.term(), offer).expect("nobody else offers it");
+    assert!(matches!(core.poll(&watcher), Verdict::Wait(_)));
+    assert!(matches!(core.poll(&waiting), Verdict::Execute(_)));
+}
