@@ -14,7 +14,7 @@ use crate::record::flight::Identity;
 /// owns the key, that owner's terms govern; a waiter that the record is handed to brings its own.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim {
-    key: Key,
+    engine: u64,
     ask: Ask,
     error: Option<ClaimError>,
 }
@@ -52,15 +52,17 @@ impl core::error::Error for ClaimError {}
 impl Claim {
     /// Claims `key` on its namespace's terms, ready to wait and to execute.
     #[must_use]
+    #[inline]
     pub fn new(key: Key) -> Self {
         let identity = Identity { id: key.id, fingerprint: None };
         let ask = Ask { identity, terms: key.terms, owner: 0, wait: true, may_execute: true };
-        Self { key, ask, error: None }
+        Self { engine: key.engine, ask, error: None }
     }
 
     /// What the request says. It is bound to the key by the first claim that gives one as the key's
     /// record begins; another one gets [`Outcome::Mismatch`](crate::Outcome::Mismatch) (K4).
     #[must_use]
+    #[inline]
     pub fn fingerprint(mut self, fingerprint: Fingerprint) -> Self {
         self.ask.identity.fingerprint = Some(fingerprint.0);
         self
@@ -68,6 +70,7 @@ impl Claim {
 
     /// How long the owner may take before others take over; rounded up to milliseconds.
     #[must_use]
+    #[inline]
     pub fn lease(mut self, time: Duration) -> Self {
         if time.is_zero() {
             self.error = self.error.or(Some(ClaimError::ZeroLease));
@@ -78,6 +81,7 @@ impl Claim {
 
     /// How long the response is kept; zero: it goes to those who wait, and the key is free again.
     #[must_use]
+    #[inline]
     pub fn retention(mut self, time: Duration) -> Self {
         self.ask.terms.retention = self.millis(time);
         self
@@ -85,6 +89,7 @@ impl Claim {
 
     /// What happens if the lease is dropped, or unwound by a panic.
     #[must_use]
+    #[inline]
     pub fn on_abandon(mut self, policy: OnEnd) -> Self {
         self.ask.terms.on_abandon = policy;
         self
@@ -92,6 +97,7 @@ impl Claim {
 
     /// What happens if the lease runs out.
     #[must_use]
+    #[inline]
     pub fn on_expiry(mut self, policy: OnEnd) -> Self {
         self.ask.terms.on_expiry = policy;
         self
@@ -99,6 +105,7 @@ impl Claim {
 
     /// Whether to register as a waiter if somebody else owns the key. Yes, unless told otherwise.
     #[must_use]
+    #[inline]
     pub fn wait(mut self, wait: bool) -> Self {
         self.ask.wait = wait;
         self
@@ -106,6 +113,7 @@ impl Claim {
 
     /// Whether, as a waiter, to take over from an owner that gives up. Yes, unless told otherwise.
     #[must_use]
+    #[inline]
     pub fn may_execute(mut self, may_execute: bool) -> Self {
         self.ask.may_execute = may_execute;
         self
@@ -113,6 +121,7 @@ impl Claim {
 
     /// A label that others see in [`Info::owner`](crate::Info::owner). For people, not for fencing.
     #[must_use]
+    #[inline]
     pub fn owner(mut self, label: u64) -> Self {
         self.ask.owner = label;
         self
@@ -131,7 +140,7 @@ impl Claim {
     }
 
     pub(crate) fn ask(&self, engine: u64) -> Result<&Ask, ClaimError> {
-        if self.key.engine != engine {
+        if self.engine != engine {
             return Err(ClaimError::WrongEngine);
         }
         self.error.map_or(Ok(&self.ask), Err)

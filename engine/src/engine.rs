@@ -16,7 +16,7 @@ use crate::protocol::{Claimed, Core, Refusal, Terms};
 use crate::record::response::Kind;
 use crate::replay::Replay;
 use crate::stats::{Count, Stats};
-use crate::sync::thread_number;
+use crate::sync::thread;
 use crate::waiter::{InFlight, Waiter};
 
 /// Decides, for every key, whether it has been seen and what became of it.
@@ -110,6 +110,7 @@ impl Engine {
 
     /// The caller's own 128 bits as a key. They are the whole identity: equal bits are the same key.
     #[must_use]
+    #[inline]
     pub fn raw_key(&self, bits: u128) -> Key {
         self.raw_key_in(&[], self.0.terms, bits)
     }
@@ -138,6 +139,7 @@ impl Engine {
         Ok(Key { id, engine: self.0.id, terms })
     }
 
+    #[inline]
     pub(crate) fn raw_key_in(&self, namespace: &[u8], terms: Terms, bits: u128) -> Key {
         Key { id: self.0.secret.raw_id(namespace, bits), engine: self.0.id, terms }
     }
@@ -185,7 +187,12 @@ impl Engine {
     /// A key of another engine, or terms out of bounds.
     #[inline]
     pub fn claim(&self, claim: impl Into<Claim>) -> Result<Outcome, ClaimError> {
-        let claim = claim.into();
+        self.claim_on(&claim.into())
+    }
+
+    /// By reference: a claim that has just been put together is slow to copy (the processor waits
+    /// for its words to leave the store buffer before it can load two of them at once).
+    fn claim_on(&self, claim: &Claim) -> Result<Outcome, ClaimError> {
         let ask = claim.ask(self.0.id)?;
         let core = &self.0.core;
         let mut claimed = Claimed::Refused(Refusal::Closed);
@@ -286,7 +293,7 @@ impl Engine {
     }
 
     fn anchor(&self) -> Arc<Anchor> {
-        let shard = thread_number() as usize % self.0.anchors.len();
+        let shard = thread().number as usize % self.0.anchors.len();
         self.0.anchors[shard].clone()
     }
 }

@@ -1,10 +1,10 @@
-//! Counters: always on, one cache line group a shard, never on a decision path.
+//! Counters: always on, without a word that threads meet at, never on a decision path.
 
 use crossbeam_utils::CachePadded;
 
 use crate::outcome::Limit;
 use crate::protocol::Core;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering, THREADS_ALONE, Thread};
 
 /// What is counted.
 #[derive(Clone, Copy)]
@@ -46,27 +46,35 @@ impl Count {
 
 const KINDS: usize = Count::TimedOut as usize + 1;
 
-type Shard = CachePadded<[AtomicU64; KINDS]>;
+type Set = CachePadded<[AtomicU64; KINDS]>;
 
 /// See the module.
 pub(crate) struct Counters {
-    shards: Box<[Shard]>,
+    /// First one set for each thread that is alone with its number, then those the others share.
+    sets: Box<[Set]>,
 }
 
 impl Counters {
     pub(crate) fn new(shard_count: u32) -> Self {
-        let shard = |_| CachePadded::new(core::array::from_fn(|_| AtomicU64::new(0)));
-        Self { shards: (0..shard_count).map(shard).collect() }
+        let set = |_| CachePadded::new(core::array::from_fn(|_| AtomicU64::new(0)));
+        Self { sets: (0..THREADS_ALONE as usize + shard_count as usize).map(set).collect() }
     }
 
     #[inline]
-    pub(crate) fn add(&self, what: Count, shard: usize) {
-        // Relaxed: a count.
-        self.shards[shard][what as usize].fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn add(&self, what: Count, thread: Thread, shard: usize) {
+        // Relaxed throughout: counts.
+        if thread.is_alone {
+            // Nobody else writes it: no locked instruction.
+            let count = &self.sets[thread.number as usize][what as usize];
+            count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        } else {
+            let set = &self.sets[THREADS_ALONE as usize + shard];
+            set[what as usize].fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn sum(&self, what: Count) -> u64 {
-        self.shards.iter().map(|s| s[what as usize].load(Ordering::Relaxed)).sum()
+        self.sets.iter().map(|s| s[what as usize].load(Ordering::Relaxed)).sum()
     }
 }
 

@@ -28,34 +28,88 @@ pub(crate) fn fence(order: Ordering) {
     imp::fence(order);
 }
 
-#[cfg(not(idem_loom))]
-mod thread_number {
-    use core::sync::atomic::{AtomicU32, Ordering};
+/// A number for the calling thread.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Thread {
+    /// Small. Threads may share it, so it only spreads load.
+    pub(crate) number: u32,
+    /// No other living thread has it. Whoever gets it next comes after all that this thread did.
+    pub(crate) is_alone: bool,
+}
 
-    static NEXT: AtomicU32 = AtomicU32::new(0);
+/// Threads that can have a number alone; theirs are the lowest.
+pub(crate) const THREADS_ALONE: u32 = if cfg!(idem_loom) { 0 } else { u64::BITS };
+
+#[cfg(not(idem_loom))]
+mod thread {
+    use core::cell::Cell;
+    use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+    use super::{THREADS_ALONE, Thread};
+
+    /// Which of the lowest numbers are taken.
+    static TAKEN: AtomicU64 = AtomicU64::new(0);
+    static NEXT: AtomicU32 = AtomicU32::new(THREADS_ALONE);
+
+    const NONE: u32 = u32::MAX;
+
     std::thread_local! {
-        // Relaxed: a number, nothing is published through it.
-        static NUMBER: u32 = NEXT.fetch_add(1, Ordering::Relaxed);
+        // Without a destructor, so that it can be read to the very end of the thread.
+        static NUMBER: Cell<u32> = const { Cell::new(NONE) };
+        static GUARD: Guard = const { Guard };
     }
 
-    /// A small number of the calling thread. It only spreads load: two threads may share one.
-    ///
-    /// While a thread's locals are being destroyed it answers 0 instead of panicking.
+    /// Gives the number back as the thread ends.
+    struct Guard;
+
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            let number = NUMBER.replace(THREADS_ALONE);
+            if number < THREADS_ALONE {
+                // Release: pairs with `take`.
+                TAKEN.fetch_and(!(1 << number), Ordering::Release);
+            }
+        }
+    }
+
     #[inline]
-    pub(crate) fn thread_number() -> u32 {
-        NUMBER.try_with(|n| *n).unwrap_or(0)
+    pub(crate) fn thread() -> Thread {
+        let mut number = NUMBER.get();
+        if number == NONE {
+            number = first_call();
+        }
+        Thread { number, is_alone: number < THREADS_ALONE }
+    }
+
+    #[cold]
+    fn first_call() -> u32 {
+        // Without its guard nobody would give the number back.
+        let number = GUARD.try_with(|_| take()).unwrap_or(THREADS_ALONE);
+        NUMBER.set(number);
+        number
+    }
+
+    fn take() -> u32 {
+        // Acquire: what the number's last owner did comes before (see `Guard`).
+        let lowest_free = |taken: u64| (taken != u64::MAX).then_some(taken | (taken + 1));
+        match TAKEN.fetch_update(Ordering::Acquire, Ordering::Relaxed, lowest_free) {
+            Ok(taken) => taken.trailing_ones(),
+            // Relaxed: nothing is published through it. Far above any number of threads, it stays
+            // above those that are alone when it wraps.
+            Err(_) => NEXT.fetch_add(1, Ordering::Relaxed).max(THREADS_ALONE),
+        }
     }
 }
 
 #[cfg(idem_loom)]
-mod thread_number {
-    /// Models run on one shard: sharing is the harder case.
-    pub(crate) fn thread_number() -> u32 {
-        0
+mod thread {
+    /// Models run on one shard, and share what threads otherwise have alone: the harder case.
+    pub(crate) fn thread() -> super::Thread {
+        super::Thread { number: 0, is_alone: false }
     }
 }
 
-pub(crate) use thread_number::thread_number;
+pub(crate) use thread::thread;
 
 /// Tells the processor (or the model) that this thread waits for another to move on.
 #[cfg(idem_loom)]

@@ -91,13 +91,13 @@ impl<const TICKED: bool> Adapter for Engaged<TICKED> {
     fn claim(&self, _: &mut u32, key: Key, fingerprint: Fingerprint) -> Claim<Lease, Replay> {
         let claim = IdemClaim::new(self.engine.raw_key(key))
             .fingerprint(IdemFingerprint::from_u128(fingerprint));
-        match self.engine.claim(claim).expect("the key is of this engine") {
-            Outcome::Execute(lease) => Claim::Execute(lease),
-            Outcome::InFlight(_) => Claim::InFlight,
-            Outcome::Replay(replay) => Claim::Replay(replay),
-            Outcome::Done(_) => Claim::Done,
-            Outcome::Mismatch(_) => Claim::Mismatch,
-            Outcome::Full(_) => Claim::Full,
+        match self.engine.claim(claim) {
+            Ok(Outcome::Execute(lease)) => Claim::Execute(lease),
+            Ok(Outcome::InFlight(_)) => Claim::InFlight,
+            Ok(Outcome::Replay(replay)) => Claim::Replay(replay),
+            Ok(Outcome::Done(_)) => Claim::Done,
+            Ok(Outcome::Mismatch(_)) => Claim::Mismatch,
+            Ok(Outcome::Full(_)) => Claim::Full,
             other => panic!("unexpected: {other:?}"),
         }
     }

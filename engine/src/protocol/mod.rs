@@ -30,7 +30,7 @@ use crate::memory::budget::Budget;
 use crate::outcome::OnEnd;
 use crate::record::flight::Flights;
 use crate::stats::{Count, Counters};
-use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, thread_number};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, thread};
 use crate::table::{Place, Table};
 use crate::wait::node::Nodes;
 use crate::wait::park::Parker;
@@ -116,7 +116,7 @@ impl Core {
     #[inline]
     fn shard(&self) -> usize {
         // Shards are a power of two.
-        (thread_number() & (self.geometry.shards - 1)) as usize
+        (thread().number & (self.geometry.shards - 1)) as usize
     }
 
     /// Where a key belongs. The seed is secret: callers who choose their ids cannot choose a line.
@@ -130,7 +130,7 @@ impl Core {
 
     #[inline]
     pub(crate) fn count(&self, what: Count) {
-        self.counters.add(what, self.shard());
+        self.counters.add(what, thread(), self.shard());
     }
 
     /// No new keys from now on, and no hand-overs.

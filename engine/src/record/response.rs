@@ -177,6 +177,7 @@ impl<'a> Response<'a> {
         Finished::get(self.word(ORIGIN))
     }
 
+    #[inline]
     pub(crate) fn identity(&self) -> Identity {
         let bound = Bound::get(self.word(OUTCOME)) == 1;
         let fingerprint = || [self.word(FINGERPRINT), self.word(FINGERPRINT + 1)];

@@ -339,6 +339,16 @@ pub(crate) struct Scan<'a> {
     left: u64,
 }
 
+impl Scan<'_> {
+    /// The hit that comes first, if the line itself has it.
+    #[inline]
+    pub(crate) fn first(&self) -> Option<Hit> {
+        let slot = self.left.trailing_zeros();
+        let word = *self.words.get(slot as usize)?;
+        Some(Hit { at: SlotRef { line: self.line, slot, link: Link::NONE }, word })
+    }
+}
+
 impl Iterator for Scan<'_> {
     type Item = Hit;
 
@@ -347,11 +357,11 @@ impl Iterator for Scan<'_> {
         if self.left == 0 {
             return None;
         }
+        let first = self.first();
         let slot = self.left.trailing_zeros();
         self.left &= self.left - 1;
-        if let Some(word) = self.words.get(slot as usize) {
-            let at = SlotRef { line: self.line, slot, link: Link::NONE };
-            return Some(Hit { at, word: *word });
+        if first.is_some() {
+            return first;
         }
         // Read again rather than kept: few lines have an overflow, and hits are validated anyway.
         let at = SlotRef { line: self.line, slot, link: self.link };

@@ -1,6 +1,7 @@
 //! Counters and gauges (O1).
 
-use super::{LEASE, Lab, RETENTION, handed, look, seconds, shared, under_every_geometry};
+use super::{LEASE, Lab, RETENTION, handed, look, seconds, shared, small, under_every_geometry};
+use crate::sync::{AtomicU64, Ordering};
 use crate::{Claim, Fingerprint, OnEnd, Reason, Stats};
 
 /// What `step` adds to the counters.
@@ -149,4 +150,30 @@ fn o1_gauges_are_exact_and_peaks_stay() {
         let stats = lab.engine.stats();
         assert_eq!((stats.records_peak, stats.bytes_peak, stats.waiters_peak), (1, 192, 1));
     });
+}
+
+#[test]
+fn o1_counts_are_exact_with_any_number_of_threads() {
+    const THREADS: u64 = 80;
+    const CLAIMS: u64 = 5_000;
+    let lab = Lab::new(small());
+    let key = lab.key(1);
+    lab.store(key, b"done");
+    // More at a time than have counters of their own, and after some of them others again.
+    for round in 1..=2 {
+        let begun = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    // All of them live at once.
+                    begun.fetch_add(1, Ordering::AcqRel);
+                    while begun.load(Ordering::Acquire) < THREADS {
+                        std::thread::yield_now();
+                    }
+                    (0..CLAIMS).for_each(|_| drop(lab.replay(key)));
+                });
+            }
+        });
+        assert_eq!(lab.engine.stats().replays, round * THREADS * CLAIMS);
+    }
 }
