@@ -10,8 +10,9 @@ use crate::record::flight::Identity;
 
 /// What to claim, and on what terms.
 ///
-/// Everything that is not said is as the key's namespace, or the engine, has it. While somebody else
-/// owns the key, that owner's terms govern; a waiter that the record is handed to brings its own.
+/// Everything that is not said is as the key's namespace, or the engine, has it. While somebody
+/// else owns the key, that owner's terms govern; a waiter that the record is handed to brings its
+/// own.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim {
     engine: u64,

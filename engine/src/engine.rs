@@ -21,8 +21,9 @@ use crate::waiter::{InFlight, Waiter};
 
 /// Decides, for every key, whether it has been seen and what became of it.
 ///
-/// A handle: clones are the same engine. It ends when the last handle and the last lease, waiter and
-/// replay are gone; what it remembers ends with it. See the [crate] for an example and the promises.
+/// A handle: clones are the same engine. It ends when the last handle and the last lease, waiter
+/// and replay are gone; what it remembers ends with it. See the [crate] for an example and the
+/// promises.
 #[derive(Clone)]
 pub struct Engine(Arc<Shared>);
 
@@ -108,7 +109,8 @@ impl Engine {
         self.fingerprint_key_in(&[], self.0.terms, scope, fingerprint)
     }
 
-    /// The caller's own 128 bits as a key. They are the whole identity: equal bits are the same key.
+    /// The caller's own 128 bits as a key. They are the whole identity: equal bits are the same
+    /// key.
     #[must_use]
     #[inline]
     pub fn raw_key(&self, bits: u128) -> Key {
@@ -180,8 +182,8 @@ impl Engine {
 
     /// Claims a key: decides, in one linearizable step, whether the caller executes.
     ///
-    /// Does not block. A claim that finds an owner at work is registered as a waiter there and then,
-    /// unless it says otherwise.
+    /// Does not block. A claim that finds an owner at work is registered as a waiter there and
+    /// then, unless it says otherwise.
     ///
     /// # Errors
     /// A key of another engine, or terms out of bounds.

@@ -1,7 +1,7 @@
 //! The sizes of an engine's structures, all in one place.
 //!
-//! The builder derives them from the limits. Tests make them tiny, so that wrap-around, overflow and
-//! `Full` really happen.
+//! The builder derives them from the limits. Tests make them tiny, so that wrap-around, overflow
+//! and `Full` really happen.
 
 use crate::memory::arena::Granule;
 use crate::record::fate::Fate;

@@ -15,8 +15,8 @@ use crate::replay::Replay;
 #[must_use]
 #[non_exhaustive]
 pub enum Ran<R, E> {
-    /// The function ran here and succeeded; and how its response was stored. `Stale`: it took longer
-    /// than [`max_run`](crate::Builder::max_run) and somebody else has taken over.
+    /// The function ran here and succeeded; and how its response was stored. `Stale`: it took
+    /// longer than [`max_run`](crate::Builder::max_run) and somebody else has taken over.
     Executed(R, Result<Completion, Stale>),
     /// The function ran here and failed; what becomes of the error is
     /// [`on_error`](crate::Builder::on_error)'s.

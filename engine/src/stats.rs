@@ -135,7 +135,8 @@ pub struct Stats {
     pub records: u64,
     /// The most there were, as seen at ticks and calls of `stats`.
     pub records_peak: u64,
-    /// Bytes of the arena in use, headers and rounding included, and what in-flight records reserve.
+    /// Bytes of the arena in use, headers and rounding included, and what in-flight records
+    /// reserve.
     pub bytes: u64,
     /// The most there were, as seen at ticks and calls of `stats`.
     pub bytes_peak: u64,

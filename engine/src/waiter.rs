@@ -50,7 +50,8 @@ impl InFlight {
         self.waiter.map_or(WaitOutcome::TimedOut, Waiter::wait)
     }
 
-    /// As [`Waiter::wait_for`]. A claim that said not to wait gets [`WaitOutcome::TimedOut`] at once.
+    /// As [`Waiter::wait_for`]. A claim that said not to wait gets [`WaitOutcome::TimedOut`] at
+    /// once.
     pub fn wait_for(self, time: Duration) -> WaitOutcome {
         self.waiter.map_or(WaitOutcome::TimedOut, |waiter| waiter.wait_for(time))
     }

@@ -4,8 +4,8 @@
 //! within 1.25 times the limit by construction, and a run can nearly always be found although
 //! nothing is ever moved (what "nearly" means: DESIGN.md, "Memory").
 //!
-//! A1  Granules are reached only by whoever allocated them, or holds the response in them
-//!     (`record::response`, P2). There are no stray readers, so a run may become anything next.
+//! arena.1  Granules are reached only by whoever allocated them, or holds the response in them
+//!     (response.2). There are no stray readers, so a run may become anything next.
 
 use crate::memory::bitmap::Bitmap;
 use crate::memory::region::{Region, Zeroed};
@@ -16,7 +16,7 @@ use crate::sync::{AtomicU64, Ordering, Watch};
 #[derive(Default)]
 pub(crate) struct Granule {
     pub(crate) words: [AtomicU64; 8],
-    /// Written by its owner, and when it is freed; read by those who hold the response (A1).
+    /// Written by its owner, and when it is freed; read by those who hold the response (arena.1).
     pub(crate) watch: Watch,
 }
 
@@ -26,7 +26,7 @@ impl Granule {
     #[inline]
     fn write(&self, bytes: &[u8; Self::BYTES]) {
         let (chunks, _) = bytes.as_chunks::<8>();
-        // Relaxed: published with the response (`record::response`, P3). Word by word and atomic,
+        // Relaxed: published with the response (response.3). Word by word and atomic,
         // so that models see it.
         for (word, chunk) in self.words.iter().zip(chunks) {
             word.store(u64::from_ne_bytes(*chunk), Ordering::Relaxed);
@@ -34,7 +34,7 @@ impl Granule {
     }
 }
 
-// SAFETY: M1 (integer atomics).
+// SAFETY: region.1 (integer atomics).
 unsafe impl Zeroed for Granule {}
 
 /// See the module.
@@ -59,7 +59,7 @@ impl Arena {
         Some(loc)
     }
 
-    /// Gives a run back; nobody holds what was in it (A1).
+    /// Gives a run back; nobody holds what was in it (arena.1).
     pub(crate) fn free(&self, loc: u32, size: u32) {
         let run = &self.granules[loc as usize..(loc + size) as usize];
         run.iter().for_each(|granule| granule.watch.write());
@@ -78,7 +78,7 @@ impl Arena {
         self.in_use.used()
     }
 
-    /// Copies `bytes` to the granules from `loc`. The caller alone has them (A1).
+    /// Copies `bytes` to the granules from `loc`. The caller alone has them (arena.1).
     pub(crate) fn write_bytes(&self, loc: u32, bytes: &[u8]) {
         let (whole, rest) = bytes.as_chunks::<{ Granule::BYTES }>();
         let granules = &self.granules[loc as usize..];
@@ -95,7 +95,7 @@ impl Arena {
     /// `length` bytes from `loc`.
     ///
     /// # Safety
-    /// The caller holds the response they belong to (P2), for as long as the slice is used.
+    /// The caller holds the response they belong to (response.2), for as long as the slice is used.
     #[cfg(not(idem_loom))]
     #[inline]
     pub(crate) unsafe fn bytes(&self, loc: u32, length: usize) -> &[u8] {
@@ -103,8 +103,8 @@ impl Arena {
             return &[];
         }
         let run = &self.granules[loc as usize..][..length.div_ceil(Granule::BYTES)];
-        // SAFETY: P2, P3 (the run is allocated, initialised and no longer written to), and the
-        // slice above checked that it lies within the arena.
+        // SAFETY: response.2, response.3 (the run is allocated, initialised and no longer written
+        // to), and the slice above checked that it lies within the arena.
         unsafe { core::slice::from_raw_parts(run.as_ptr().cast::<u8>(), length) }
     }
 }
@@ -121,7 +121,7 @@ mod poison {
     }
 
     pub(super) fn poison(granules: &[Granule]) {
-        // SAFETY: A1 (the range is the engine's and nobody's response).
+        // SAFETY: arena.1 (the range is the engine's and nobody's response).
         unsafe {
             __asan_poison_memory_region(granules.as_ptr().cast(), size_of_val(granules));
         }

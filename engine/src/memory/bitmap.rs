@@ -1,9 +1,9 @@
 //! A lock-free allocator of runs of units: one bit a unit, 1 = in use.
 //!
 //! It hands out everything the engine reuses: flights, waiter nodes, overflow lines, timer chunks
-//! and the arena's granules. There is no free list, hence no ABA and nothing to wrap: a unit is free
-//! when its bit is 0, neighbours that are free *are* one larger run, and freed memory serves any
-//! size at once.
+//! and the arena's granules. There is no free list, hence no ABA and nothing to wrap: a unit is
+//! free when its bit is 0, neighbours that are free *are* one larger run, and freed memory serves
+//! any size at once.
 //!
 //! Search is next-fit within a *chunk* of words that a shard has to itself most of the time, so that
 //! threads allocate side by side, units come out in address order, and a unit just freed is not the
@@ -11,9 +11,9 @@
 //! `active` have never been touched; `active` grows only when those in use are nearly full, which
 //! keeps resident memory near what is live.
 //!
-//! B1  A unit belongs to whoever set its bit from 0 to 1, until the same party clears it.
-//! B2  A run that spans words is claimed word by word in ascending order and rolled back on the first
-//!     conflict: a thread stopped in between holds only the bits it has set.
+//! bitmap.1  A unit belongs to whoever set its bit from 0 to 1, until the same party clears it.
+//! bitmap.2  A run that spans words is claimed word by word in ascending order and rolled back on
+//!     the first conflict: a thread stopped in between holds only the bits it has set.
 //!
 //! Progress: lock-free. A failed CAS means that another call took or freed a unit in that word.
 
@@ -121,13 +121,13 @@ impl Bitmap {
         Some(start)
     }
 
-    /// Gives `count` units from `start` back. They must be the caller's (B1).
+    /// Gives `count` units from `start` back. They must be the caller's (bitmap.1).
     pub(crate) fn free(&self, start: u32, count: u32) {
         for (index, mask) in word_masks(start, count) {
             // Release: what the owner did with the units happens before their next owner's Acquire
             // in `take_run`.
             let before = self.words[index].fetch_and(!mask, Ordering::Release);
-            debug_assert_eq!(before & mask, mask, "B1: freed units that were not in use");
+            debug_assert_eq!(before & mask, mask, "bitmap.1: freed units that were not in use");
         }
     }
 

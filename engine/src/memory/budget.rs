@@ -5,8 +5,8 @@
 //! it refuses only when all places together have less than was asked - and touched in common only
 //! once a lump.
 //!
-//! Q1  pot + all purses + what is handed out == limit, except for what a call has in its hands.
-//!     A thread stopped inside `take` or `give` costs others at most one lump.
+//! budget.1  pot + all purses + what is handed out == limit, except for what a call has in its
+//!     hands. A thread stopped inside `take` or `give` costs others at most one lump.
 
 use crossbeam_utils::CachePadded;
 

@@ -1,4 +1,5 @@
-//! A fixed array of `T` that starts as zeroes and costs no resident memory until it is touched (R3).
+//! A fixed array of `T` that starts as zeroes and costs no resident memory until it is touched
+//! (R3).
 
 #[cfg(not(idem_loom))]
 mod storage {
@@ -50,7 +51,7 @@ mod storage {
 
         #[inline]
         fn deref(&self) -> &[T] {
-            // SAFETY: M1 (the mapping holds `count` values for as long as `self` lives, page
+            // SAFETY: region.1 (the mapping holds `count` values for as long as `self` lives, page
             // aligned, zeroed by the system, and all-zero is a valid T by `Zeroed`).
             unsafe { core::slice::from_raw_parts(self.base.as_ptr(), self.count) }
         }

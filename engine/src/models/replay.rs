@@ -1,4 +1,4 @@
-//! Holding a response against freeing it (P1 and P2 in `record::response`). That nobody looks at a
+//! Holding a response against freeing it (response.1, response.2). That nobody looks at a
 //! response before it is written or after it is freed is checked in all models, by its `Watch`.
 
 use super::*;

@@ -1,11 +1,12 @@
 //! The claim: find the record or make one, in one linearizable step (K2).
 //!
 //! 1. Scan the line of the key. Each slot with the right tag is looked at: a response is pinned and
-//!    its id compared; a flight's id is read and validated (V1).
+//!    its id compared; a flight's id is read and validated (flight.1).
 //! 2. No record: a flight is drafted, a slot reserved, and the header CAS publishes it. It succeeds
 //!    only under the header that was scanned, so nobody else can have brought the key in: that CAS
 //!    is where `Execute` is decided. Otherwise scan again.
-//! 3. A finished record past its deadline, or a cancelled flight: the draft takes its slot, in place.
+//! 3. A finished record past its deadline, or a cancelled flight: the draft takes its slot, in
+//!    place.
 //! 4. A lease past its deadline is ended first (`expiry`), then the claim looks again.
 
 use crate::outcome::{Limit, Origin, Reason, State};
@@ -247,7 +248,7 @@ impl Core {
         while let Slot::Done { tag, loc, pins } = seen
             && loc == expired
         {
-            // Linearization of `Execute` for an expired key; T2: the slot keeps the key.
+            // Linearization of `Execute` for an expired key; table.2: the slot keeps the key.
             let slot = flight.slot(tag);
             match self.table.change(hit.at, seen, slot) {
                 Ok(()) => {
@@ -268,8 +269,8 @@ impl Core {
         let tenancy = flight.tenancy();
         let (identity, fate, term) = (flight.identity(), flight.fate(), flight.term());
         let (facts, queue) = (flight.facts(), flight.queue.snapshot());
-        // V1: a verdict only from what belongs to this slot; never "absent" from a flight that was
-        // used again meanwhile.
+        // flight.1: a verdict only from what belongs to this slot; never "absent" from a flight
+        // that was used again meanwhile.
         let same = Slot::tenancy(tenancy) == named
             && self.table.confirms(hit.at, hit.slot())
             && flight.still(tenancy);
@@ -280,7 +281,7 @@ impl Core {
             return None;
         }
         if let Fate::Drafted { generation } = fate {
-            // Published, so it begins (F5).
+            // Published, so it begins (fate.5).
             flight.promote(generation);
             return Some(Look::Again);
         }

@@ -1,8 +1,9 @@
 //! Ending a lease: complete, cancel, halt; moving its deadline; and what is left to do afterwards.
 //!
-//! The CAS of the fate word ends the lease and says what came of it (F2). All the rest - telling the
-//! waiters, putting the response in the table, giving the flight back - is `finish`, which every
-//! thread that meets such a flight does as well. A thread stopped anywhere in it holds up nobody.
+//! The CAS of the fate word ends the lease and says what came of it (fate.2). All the rest -
+//! telling the waiters, putting the response in the table, giving the flight back - is `finish`,
+//! which every thread that meets such a flight does as well. A thread stopped anywhere in it holds
+//! up nobody.
 
 use crate::outcome::{Completion, NoBody, OnEnd, Origin, Reason, Stale};
 use crate::protocol::Core;
@@ -76,14 +77,14 @@ impl Core {
         ended
     }
 
-    /// Moves the deadline to `millis` from now, never earlier (L1, D1).
+    /// Moves the deadline to `millis` from now, never earlier (L1, term.1).
     pub(crate) fn renew(&self, held: &Held, millis: u64) -> Result<(), Stale> {
         let flight = self.flights.get(held.flight());
         let tag = Term::tag(held.generation);
         let deadline = self.clock.deadline(self.clock.now(), millis);
         loop {
             let term = flight.term();
-            // The fate is read after the term: if it still is this lease, so was the term (D1).
+            // The fate is read after the term: if it still is this lease, so was the term (term.1).
             if flight.fate() != (Fate::Leased { generation: held.generation }) {
                 self.count(Count::Stale);
                 return Err(Stale);
@@ -287,8 +288,8 @@ impl Core {
         }
     }
 
-    /// Makes the slot that names an ended flight say what the fate says. Its CAS has one winner in a
-    /// tenancy: F3.
+    /// Makes the slot that names an ended flight say what the fate says. Its CAS has one winner in
+    /// a tenancy: fate.3.
     fn settle(&self, index: u32, fate: Fate, hit: Hit) {
         let won = match (fate, hit.slot()) {
             (Fate::Ended { loc, kept: true, .. }, Slot::Flight { tag, .. }) => {
@@ -306,7 +307,7 @@ impl Core {
         let flight = self.flights.get(index);
         loop {
             // The snapshot first: if the flight still is what it was after that, the snapshot is of
-            // its queue, and closing succeeds only if it still is (N3).
+            // its queue, and closing succeeds only if it still is (queue.3).
             let seen = flight.queue.snapshot();
             let same = flight.tenancy() == tenancy && flight.fate() == fate;
             if !same {
@@ -337,7 +338,7 @@ impl Core {
         let queue = flight.queue.snapshot();
         if !queue.open && queue.is_empty() && flight.change_fate(fate, Fate::Free).is_ok() {
             // Nobody waits, nobody can join: the two steps below in one. Only the caller may do
-            // this, since the word is not detached (F3).
+            // this, since the word is not detached (fate.3).
             self.give_back(index, fate);
             return;
         }
@@ -348,7 +349,7 @@ impl Core {
         self.try_free(index);
     }
 
-    /// Gives an ended flight back once nothing names it (F4).
+    /// Gives an ended flight back once nothing names it (fate.4).
     pub(super) fn try_free(&self, index: u32) {
         let flight = self.flights.get(index);
         // In order: whoever detaches looks at the queue afterwards, whoever leaves the queue last

@@ -1,7 +1,7 @@
 //! What time ends: leases and retentions; and making room when a limit is reached.
 //!
-//! Nothing here is needed for a claim to be right (K7): deadlines are checked when a record is read.
-//! This gives memory back, and wakes those who wait for a lease that ran out.
+//! Nothing here is needed for a claim to be right (K7): deadlines are checked when a record is
+//! read. This gives memory back, and wakes those who wait for a lease that ran out.
 
 use crate::outcome::{OnEnd, Reason};
 use crate::protocol::Core;
@@ -67,8 +67,8 @@ impl Core {
     }
 
     /// Removes what has expired: by the wheel, and, for what the wheel may have lost, by looking at
-    /// some lines in turn. Spares the flight that the caller is about to end: its owner's own call is
-    /// no reason to end a lease that ran out (L2).
+    /// some lines in turn. Spares the flight that the caller is about to end: its owner's own call
+    /// is no reason to end a lease that ran out (L2).
     pub(super) fn make_room(&self, spare: Option<u32>) {
         let now = self.clock.now();
         let mut left = self.wheel.advance(now, ROOM_ENTRIES, |entries| self.remind(entries, now));
@@ -199,7 +199,7 @@ impl Core {
     }
 
     /// Ends a lease whose deadline has passed, as its owner's policy says. Contends with `renew` in
-    /// the term word (D1).
+    /// the term word (term.1).
     pub(super) fn lapse(&self, index: u32, tenancy: u64, generation: u64, now: u64) -> Lapse {
         let flight = self.flights.get(index);
         let leased = Fate::Leased { generation };

@@ -1,10 +1,10 @@
 //! Handing over: who waits, who is offered a vacated record, who accepts it (L5 to L7).
 //!
 //! A lease that ends without a result leaves its flight `Vacated`, with the queue as it is. From
-//! then on whoever meets it *serves* it: offers it to the oldest waiter that may execute, by a CAS of
-//! the term word, and wakes that waiter, which accepts by another CAS of the same word. A waiter that
-//! leaves, or does not accept in time, is passed over by a third kind of CAS of the same word: so
-//! exactly one waiter executes, and none can take the record away with it.
+//! then on whoever meets it *serves* it: offers it to the oldest waiter that may execute, by a CAS
+//! of the term word, and wakes that waiter, which accepts by another CAS of the same word. A waiter
+//! that leaves, or does not accept in time, is passed over by a third kind of CAS of the same word:
+//! so exactly one waiter executes, and none can take the record away with it.
 
 use crate::outcome::{Limit, OnEnd, Reason};
 use crate::protocol::claim::{Ask, origin_after};
@@ -19,7 +19,7 @@ use crate::table::Hit;
 use crate::table::slot::Slot;
 use crate::wait::queue::Snapshot;
 
-/// A place in a flight's queue. While it is held, the flight stays this tenant's (F4).
+/// A place in a flight's queue. While it is held, the flight stays this tenant's (fate.4).
 #[derive(Debug)]
 pub(crate) struct Waiting {
     hit: Hit,
@@ -110,7 +110,9 @@ impl Core {
                     return Verdict::Cancelled(reason);
                 }
                 Fate::Free | Fate::Drafted { .. } => {
-                    unreachable!("F4, F5: a flight with waiters is neither free nor a draft")
+                    unreachable!(
+                        "fate.4, fate.5: a flight with waiters is neither free nor a draft"
+                    )
                 }
             }
         }
@@ -122,7 +124,8 @@ impl Core {
         match flight.term() {
             Term::Offer { node, .. } if node == waiting.node => {
                 if !waiting.may_execute {
-                    // Meant for whoever had this node before (DESIGN.md, "First come, first served").
+                    // Meant for whoever had this node before (DESIGN.md, "First come, first
+                    // served").
                     self.take_back(waiting.flight, node);
                     return None;
                 }
@@ -156,7 +159,7 @@ impl Core {
         // Read before accepting: afterwards others may have written the new lease into the fate.
         let Fate::Vacated { reason, .. } = flight.fate() else { return None };
         let generation = flight.next_generation(self.geometry.generation_mask);
-        // D2: the linearization of the hand-over.
+        // term.2: the linearization of the hand-over.
         flight.change_term(offer, self.term(&waiting.terms, generation, now)).ok()?;
         let attempt = flight.facts().attempt + 1;
         flight.set_facts(Facts { started: now, owner: waiting.owner, attempt });

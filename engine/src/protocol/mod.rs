@@ -167,7 +167,8 @@ impl Core {
         ]
     }
 
-    /// What is allocated behind the budgets, for tests: arena granules, overflow pairs, wheel chunks.
+    /// What is allocated behind the budgets, for tests: arena granules, overflow pairs, wheel
+    /// chunks.
     #[cfg(test)]
     pub(crate) fn memory_used(&self) -> [u32; 3] {
         [self.arena.used(), self.table.pairs_used(), self.wheel.chunks_used()]

@@ -1,4 +1,4 @@
-//! Holding a response while looking at it (`record::response`, P1 and P2).
+//! Holding a response while looking at it (response.1, response.2).
 
 use crate::protocol::Core;
 use crate::record::response::Response;
@@ -75,7 +75,7 @@ impl Core {
         }
     }
 
-    /// Gives the memory of a response back, that nobody holds (P2).
+    /// Gives the memory of a response back, that nobody holds (response.2).
     pub(super) fn free_response(&self, response: Response<'_>) {
         let size = response.size();
         self.arena.free(response.loc(), size);

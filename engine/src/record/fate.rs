@@ -18,17 +18,19 @@
 //!                 Vacated --nobody may take it, queue closed------'
 //! ```
 //!
-//! F1  Only a CAS from `Leased(g)` ends lease g, and it compares all 61 bits: whoever holds a token
-//!     of another generation changes nothing (L2).
-//! F2  The step that ends the lease carries the result with it: `Ended` names the response,
-//!     `Dropped` the reason, `Vacated` that the queue is to be served. Any thread can do the rest (L3).
-//! F3  `detached` is set once in a tenancy, by the thread whose CAS took the flight out of the table.
-//! F4  A flight becomes `Free` only from a detached word with its queue closed and empty; or in one
-//!     step for both, by the thread that would detach it, when the queue is that already; or from
-//!     `Drafted`, by its claimer, when it was never published.
-//! F5  `Drafted` belongs to its claimer alone, and no sweep touches it, until the table names it;
-//!     from then on whoever meets it makes it `Leased`. So a lease that is not published yet, and may
-//!     never be, cannot be ended for its age.
+//! fate.1  Only a CAS from `Leased(g)` ends lease g, and it compares all 61 bits: whoever holds a
+//!     token of another generation changes nothing (L2).
+//! fate.2  The step that ends the lease carries the result with it: `Ended` names the response,
+//!     `Dropped` the reason, `Vacated` that the queue is to be served. Any thread can do the rest
+//!     (L3).
+//! fate.3  `detached` is set once in a tenancy, by the thread whose CAS took the flight out of the
+//!     table.
+//! fate.4  A flight becomes `Free` only from a detached word with its queue closed and empty; or in
+//!     one step for both, by the thread that would detach it, when the queue is that already; or
+//!     from `Drafted`, by its claimer, when it was never published.
+//! fate.5  `Drafted` belongs to its claimer alone, and no sweep touches it, until the table names
+//!     it; from then on whoever meets it makes it `Leased`. So a lease that is not published yet,
+//!     and may never be, cannot be ended for its age.
 
 use crate::outcome::Reason;
 use crate::record::{Field, LOC_BITS};

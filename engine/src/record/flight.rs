@@ -1,7 +1,8 @@
 //! A flight: the in-flight half of a record. It exists from the claim to the end of the lease.
 //!
 //! Flights are type-stable: the memory of one is only ever a flight, so that anyone may look at any
-//! of them at any time and then find out, by `tenancy`, whether it was still the one that was meant.
+//! of them at any time and then find out, by `tenancy`, whether it was still the one that was
+//! meant.
 //!
 //! | field               | written by                                        | read by                |
 //! |---------------------|---------------------------------------------------|------------------------|
@@ -14,9 +15,10 @@
 //! | `started`, `owner`, `attempt` | the owner of the moment, for reports    | anyone; may be torn    |
 //! | `waiters`           | add and subtract by those who join and leave      | those who join (W3)    |
 //!
-//! V1  `tenancy` changes before anything else does when a flight is used again, and a slot in the
-//!     table never names a tenancy that is over. So: read tenancy, read what is wanted, see the slot
-//!     unchanged, see tenancy unchanged - and what was read belongs to the record in that slot.
+//! flight.1  `tenancy` changes before anything else does when a flight is used again, and a slot in
+//!     the table never names a tenancy that is over. So: read tenancy, read what is wanted, see the
+//!     slot unchanged, see tenancy unchanged - and what was read belongs to the record in that
+//!     slot.
 
 use crate::memory::bitmap::Bitmap;
 use crate::memory::region::{Region, Zeroed};
@@ -43,7 +45,8 @@ pub(crate) struct Flight {
     pub(crate) waiters: AtomicU32,
 }
 
-// SAFETY: M1 (all fields are integer atomics; zero means Free, tenancy 0, an empty closed queue).
+// SAFETY: region.1 (all fields are integer atomics; zero means Free, tenancy 0, an empty closed
+// queue).
 unsafe impl Zeroed for Flight {}
 
 const HAS_FINGERPRINT: u64 = 1 << 32;
@@ -97,7 +100,7 @@ impl Flight {
         change.map(drop).map_err(Fate::unpack)
     }
 
-    /// The fate, in one order with all changes of fates and queues (F4 in `try_free`).
+    /// The fate, in one order with all changes of fates and queues (fate.4 in `try_free`).
     #[inline]
     pub(crate) fn fate_in_order(&self) -> Fate {
         model_fence();
@@ -122,7 +125,7 @@ impl Flight {
 
     #[inline]
     pub(crate) fn tenancy(&self) -> u64 {
-        // Acquire: the reads of the tenant's fields come after (V1).
+        // Acquire: the reads of the tenant's fields come after (flight.1).
         self.tenancy.load(Ordering::Acquire)
     }
 
@@ -138,7 +141,7 @@ impl Flight {
     /// Only meaningful between `tenancy` and `still`, or for a registered waiter or an owner.
     #[inline]
     pub(crate) fn identity(&self) -> Identity {
-        // Relaxed: V1 validates.
+        // Relaxed: flight.1 validates.
         let bound = self.facts.load(Ordering::Relaxed) & HAS_FINGERPRINT != 0;
         Identity {
             id: load_pair(&self.id),
@@ -169,7 +172,7 @@ impl Flight {
         self.facts.store(bound | u64::from(facts.attempt), Ordering::Relaxed);
     }
 
-    /// A generation nobody has had (F1). `mask` is the geometry's; all ones but in tests.
+    /// A generation nobody has had (fate.1). `mask` is the geometry's; all ones but in tests.
     #[inline]
     pub(crate) fn next_generation(&self, mask: u64) -> u64 {
         // AcqRel: a helper reads it after the term that carries its tag (see `generation_of`).
@@ -192,7 +195,7 @@ impl Flight {
         generation & mask
     }
 
-    /// Makes a freshly allocated flight a new tenant's. The caller alone has it (B1).
+    /// Makes a freshly allocated flight a new tenant's. The caller alone has it (bitmap.1).
     pub(crate) fn begin(&self, identity: &Identity, facts: Facts) -> u64 {
         // Relaxed: the allocation bit ordered us after the last tenant, and nobody else writes.
         let tenancy = self.tenancy.load(Ordering::Relaxed) + 1;
@@ -216,7 +219,7 @@ impl Flight {
         self.facts.store(facts | bound, Ordering::Relaxed);
     }
 
-    /// Drafts the first lease of a tenancy; still before the flight is published (F5).
+    /// Drafts the first lease of a tenancy; still before the flight is published (fate.5).
     pub(crate) fn draft(&self, generation: u64) {
         self.queue.open();
         // Release (edge "fate"): a sweep comes here through the allocation bits, not through a slot,
@@ -239,7 +242,7 @@ impl Flight {
     /// Takes back a flight that was never published.
     pub(crate) fn retract(&self) {
         self.queue.close_unused();
-        // Release: as in `draft`. Nobody else changes a draft that was not published (F5).
+        // Release: as in `draft`. Nobody else changes a draft that was not published (fate.5).
         self.fate.store(Fate::Free.pack(), Ordering::Release);
     }
 }

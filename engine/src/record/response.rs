@@ -10,11 +10,11 @@
 //! holds it with one CAS and nobody ever touches a response that may already be gone. Everyone lets
 //! go at the response itself.
 //!
-//! P1  While a slot names the response: holds = LINKED + other holders - releases, and the pins
-//!     taken are in the slot. Unlinking moves that number over: holds += pins - LINKED.
-//! P2  holds reaches 0 exactly once, when it is unlinked and nobody holds it; whoever brings it there
-//!     frees the memory.
-//! P3  The header and the bytes are written before publication and never after.
+//! response.1  While a slot names the response: holds = LINKED + other holders - releases, and the
+//!     pins taken are in the slot. Unlinking moves that number over: holds += pins - LINKED.
+//! response.2  holds reaches 0 exactly once, when it is unlinked and nobody holds it; whoever
+//!     brings it there frees the memory.
+//! response.3  The header and the bytes are written before publication and never after.
 
 use crate::memory::arena::{Arena, Granule};
 use crate::outcome::Reason;
@@ -103,7 +103,7 @@ pub(crate) struct Response<'a> {
 impl<'a> Response<'a> {
     /// Writes a response into a fresh run of `size` granules at `loc`, held once by the caller.
     ///
-    /// The caller alone has the run (B1).
+    /// The caller alone has the run (bitmap.1).
     pub(crate) fn write(arena: &'a Arena, loc: u32, size: u32, head: &Head, bytes: &[u8]) -> Self {
         let this = Self { arena, loc };
         this.granule().watch.write();
@@ -149,7 +149,7 @@ impl<'a> Response<'a> {
     #[inline]
     fn word(&self, index: usize) -> u64 {
         self.granule().watch.read();
-        // Relaxed: immutable since before it was published (P3).
+        // Relaxed: immutable since before it was published (response.3).
         self.granule().words[index].load(Ordering::Relaxed)
     }
 
@@ -192,7 +192,8 @@ impl<'a> Response<'a> {
             return &[];
         }
         let length = Length::get(self.word(LENGTH)) as usize;
-        // SAFETY: P2 and P3 (held, so allocated; immutable since before it was published).
+        // SAFETY: response.2 and response.3 (held, so allocated; immutable since before it was
+        // published).
         unsafe { self.arena.bytes(self.loc + 1, length) }
     }
 
@@ -213,11 +214,12 @@ impl<'a> Response<'a> {
         self.granule().words[HOLDS].store(LINKED + 1, Ordering::Relaxed);
     }
 
-    /// One holder more. The caller must hold it already, or know who does for the length of the call.
+    /// One holder more. The caller must hold it already, or know who does for the length of the
+    /// call.
     #[inline]
     pub(crate) fn hold(&self, count: u64) {
         self.granule().watch.read();
-        // Relaxed: whoever adds already holds it, so it cannot go to 0 meanwhile (P2).
+        // Relaxed: whoever adds already holds it, so it cannot go to 0 meanwhile (response.2).
         self.granule().words[HOLDS].fetch_add(count, Ordering::Relaxed);
     }
 
@@ -228,7 +230,7 @@ impl<'a> Response<'a> {
         self.granule().watch.read();
         // Release: our reads of it come before its memory is used again (edge "free").
         let before = self.granule().words[HOLDS].fetch_sub(count, Ordering::Release);
-        debug_assert!(before >= count, "P1: released more often than held");
+        debug_assert!(before >= count, "response.1: released more often than held");
         if before == count {
             // Acquire: pairs with every other holder's Release above.
             fence(Ordering::Acquire);
@@ -236,7 +238,8 @@ impl<'a> Response<'a> {
         before == count
     }
 
-    /// The slot that named it does so no more, and had counted `pins`; true if the caller must free it.
+    /// The slot that named it does so no more, and had counted `pins`; true if the caller must free
+    /// it.
     #[must_use]
     pub(crate) fn unlink(&self, pins: u64) -> bool {
         self.release(LINKED - pins)

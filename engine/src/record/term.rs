@@ -17,11 +17,11 @@
 //! | Vacated(g) | Offer(node)                 | that waiter may accept until the deadline            |
 //! | Vacated(g) | Lease, another tag          | accepted; anyone may write Leased(that generation)   |
 //!
-//! D1  Renew and lapse contend here: `renew` is a CAS Lease -> Lease with a later deadline, and
+//! term.1  Renew and lapse contend here: `renew` is a CAS Lease -> Lease with a later deadline, and
 //!     whoever ends a lease for its age first makes it `Lapsed`. So a renewed lease cannot be taken
 //!     over on the strength of the old deadline, nor a lapsed one be renewed (L2).
-//! D2  Accepting is a CAS Offer(me) -> Lease, passing on is a CAS Offer(a) -> Offer(b): exactly one
-//!     waiter gets a vacated record (L5, L7).
+//! term.2  Accepting is a CAS Offer(me) -> Lease, passing on is a CAS Offer(a) -> Offer(b): exactly
+//!     one waiter gets a vacated record (L5, L7).
 
 use crate::outcome::OnEnd;
 use crate::record::{Field, NODE_BITS, TIME_BITS};

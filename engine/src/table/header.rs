@@ -5,9 +5,10 @@
 //! version 41        | frozen | overflow 16  | main 6
 //! ```
 //!
-//! H1  Every change of the header adds 1 to the version. So a CAS that publishes a slot succeeds only
-//!     if no key entered or left the line since its caller read the header - and looked through it.
-//! H2  While `frozen`, the overflow pair is being taken off: nothing is published in it.
+//! header.1  Every change of the header adds 1 to the version. So a CAS that publishes a slot
+//!     succeeds only if no key entered or left the line since its caller read the header - and
+//!     looked through it.
+//! header.2  While `frozen`, the overflow pair is being taken off: nothing is published in it.
 
 use crate::record::Field;
 

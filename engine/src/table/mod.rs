@@ -5,17 +5,17 @@
 //! ```
 //!
 //! A key belongs to one line and never moves. A slot is claimed with a CAS of its word and becomes
-//! part of the table with a CAS of the header; records change in place with a CAS of the slot. Lines
-//! that need more than six slots borrow an overflow pair for as long as it is needed (`overflow`).
-//! There is no resize: the number of keys is bounded (R1), and no tombstones: a removed slot is
-//! vacant at once.
+//! part of the table with a CAS of the header; records change in place with a CAS of the slot.
+//! Lines that need more than six slots borrow an overflow pair for as long as it is needed
+//! (`overflow`). There is no resize: the number of keys is bounded (R1), and no tombstones: a
+//! removed slot is vacant at once.
 //!
 //! The table knows tags and words, not what they name: who a record belongs to is decided by its
 //! users, `protocol`.
 //!
-//! T1  At most one published slot of a line belongs to a key. (Publishing needs the header under
-//!     which the caller found no such slot, H1.)
-//! T2  A published slot keeps its key until it is removed.
+//! table.1  At most one published slot of a line belongs to a key. (Publishing needs the header
+//!     under which the caller found no such slot, header.1.)
+//! table.2  A published slot keeps its key until it is removed.
 
 pub(crate) mod header;
 mod overflow;
@@ -38,7 +38,7 @@ struct Line {
     link: AtomicU64,
 }
 
-// SAFETY: M1 (integer atomics; zero is an empty line).
+// SAFETY: region.1 (integer atomics; zero is an empty line).
 unsafe impl Zeroed for Line {}
 
 /// See the module.
@@ -188,8 +188,8 @@ impl Table {
         Slot::unpack(self.word(at).load(Ordering::Acquire))
     }
 
-    /// Whether the slot has this word and is part of the table, now (S2). For an overflow slot also
-    /// that the pair is still this line's.
+    /// Whether the slot has this word and is part of the table, now (slot.2). For an overflow slot
+    /// also that the pair is still this line's.
     #[inline]
     pub(crate) fn confirms(&self, at: SlotRef, slot: Slot) -> bool {
         let line = &self.lines[at.line as usize];
@@ -248,15 +248,15 @@ impl Table {
         if let Some(at) = reserved
             && at.slot >= MAIN_SLOTS
         {
-            // The pair may have been put on for this alone. Only here, where the caller is done: two
-            // that go on trying would take each other's off for ever.
+            // The pair may have been put on for this alone. Only here, where the caller is done:
+            // two that go on trying would take each other's off for ever.
             self.take_pair_off(at.line);
         }
     }
 
     fn vacate(&self, reserved: Option<SlotRef>) {
         if let Some(at) = reserved {
-            // Release: whoever reserves it next comes after us. Nobody else writes it (S2).
+            // Release: whoever reserves it next comes after us. Nobody else writes it (slot.2).
             self.word(at).store(Slot::Vacant.pack(), Ordering::Release);
         }
     }
@@ -267,7 +267,7 @@ impl Table {
         self.change(at, from, Slot::Dead { tag })?;
         let line = &self.lines[at.line as usize];
         // AcqRel: the next scan of the line sees the slot gone, and ours is after what is there.
-        // Never fails for good: we alone clear this bit (S3).
+        // Never fails for good: we alone clear this bit (slot.3).
         let before = line
             .header
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |header| {

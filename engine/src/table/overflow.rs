@@ -7,17 +7,18 @@
 //! A pair is put on by whoever finds the line full, and taken off by whoever removes its last record:
 //!
 //! 1. freeze: CAS of the header, from one without live overflow slots. Reservations made under an
-//!    older header cannot be published any more (H1), new ones are not made (H2).
+//!    older header cannot be published any more (header.1), new ones are not made (header.2).
 //! 2. CAS of the link to none. Its winner gives the pair back.
 //! 3. thaw: CAS of the header.
 //!
 //! Anyone who needs the line's overflow meanwhile does steps 2 and 3 as well: a thread stopped
 //! between them holds up nobody.
 //!
-//! O1  The link's version changes with every change, so step 2 cannot take a later pair off.
-//! O2  A pair that is given back may still have slots that are not vacant: late reservations, and
-//!     removals that have not reached their last store. Their makers vacate them; until then the
-//!     pair's next line takes them for somebody's reservation, which they are.
+//! overflow.1  The link's version changes with every change, so step 2 cannot take a later pair
+//!     off.
+//! overflow.2  A pair that is given back may still have slots that are not vacant: late
+//!     reservations, and removals that have not reached their last store. Their makers vacate them;
+//!     until then the pair's next line takes them for somebody's reservation, which they are.
 
 use crate::memory::bitmap::Bitmap;
 use crate::memory::region::{Region, Zeroed};
@@ -54,7 +55,7 @@ impl Link {
 #[derive(Default)]
 struct Pair([AtomicU64; PAIR_SLOTS as usize]);
 
-// SAFETY: M1 (integer atomics).
+// SAFETY: region.1 (integer atomics).
 unsafe impl Zeroed for Pair {}
 
 /// Pairs beyond one for every second line.
@@ -140,7 +141,7 @@ impl Table {
             return;
         }
         if let Some(pair) = link.pair() {
-            // AcqRel: step 2; its winner is the one that gives the pair back (O1).
+            // AcqRel: step 2; its winner is the one that gives the pair back (overflow.1).
             let none = link.next(None);
             let step =
                 line.link.compare_exchange(link.0, none.0, Ordering::AcqRel, Ordering::Relaxed);
@@ -148,8 +149,8 @@ impl Table {
                 self.pairs.in_use.free(pair, 1);
             }
         }
-        // AcqRel: step 3. A failure: others use the main slots meanwhile; whoever needs the overflow
-        // thaws it.
+        // AcqRel: step 3. A failure: others use the main slots meanwhile; whoever needs the
+        // overflow thaws it.
         let _ = line.header.compare_exchange(
             header.0,
             header.freeze(false).0,

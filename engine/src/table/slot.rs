@@ -8,11 +8,11 @@
 //! Dead       tag 12    3         -
 //! ```
 //!
-//! S1  A slot goes Vacant -> Flight (reserved, then published by the header) -> Done -> Dead ->
+//! slot.1  A slot goes Vacant -> Flight (reserved, then published by the header) -> Done -> Dead ->
 //!     Vacant, or Flight -> Dead, or in place Done -> Flight and Flight -> Flight for the same key.
-//! S2  A slot that says Done is always published. One that says Flight may be a reservation: it is
-//!     part of the table only if the header says so.
-//! S3  Only whoever made a slot Dead clears its header bit, and then makes it Vacant.
+//! slot.2  A slot that says Done is always published. One that says Flight may be a reservation: it
+//!     is part of the table only if the header says so.
+//! slot.3  Only whoever made a slot Dead clears its header bit, and then makes it Vacant.
 
 use crate::record::{Field, LOC_BITS};
 

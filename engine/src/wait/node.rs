@@ -17,7 +17,7 @@ type Version = Field<{ MayExecute::END }, 42>;
 /// A node's link word.
 ///
 /// `version` is the node's incarnation: it changes when the node is used again. `marked` says that
-/// its waiter leaves: from then on `next` stays as it is (N1 in `queue`).
+/// its waiter leaves: from then on `next` stays as it is (queue.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Link {
     pub(crate) next: u32,
@@ -52,7 +52,7 @@ pub(crate) struct Node {
     event: AtomicU32,
 }
 
-// SAFETY: M1 (integer atomics).
+// SAFETY: region.1 (integer atomics).
 unsafe impl Zeroed for Node {}
 
 /// The event word: nobody sleeps and nothing has happened.
@@ -77,7 +77,7 @@ impl Node {
             .is_ok()
     }
 
-    /// A new incarnation. The caller alone has the node (B1).
+    /// A new incarnation. The caller alone has the node (bitmap.1).
     pub(crate) fn start(&self, may_execute: bool) -> Link {
         // Relaxed: the push (edge "queue") publishes it.
         let version = Link::unpack(self.link.load(Ordering::Relaxed)).version + 1;

@@ -10,13 +10,14 @@
 //! predecessor; whoever passes a marked node helps. Ending closes the queue: from then on nobody
 //! joins, and those in it are the ones to be told.
 //!
-//! N1  A marked link never changes; an unmarked link changes only by unlinking its marked successor.
-//! N2  A node is given back only by its waiter, and only after a walk of the whole list from the head
-//!     did not meet it (or its own CAS took it out).
-//! N3  `version` grows with every change of the queue word, over all tenancies: a CAS that succeeds
-//!     acts on the very list its caller walked.
-//! N4  A walk stands on a node only while the link that led to it is unchanged; otherwise it starts
-//!     again. Each such restart means that another waiter joined or left: lock-free.
+//! queue.1  A marked link never changes; an unmarked link changes only by unlinking its marked
+//!     successor.
+//! queue.2  A node is given back only by its waiter, and only after a walk of the whole list from
+//!     the head did not meet it (or its own CAS took it out).
+//! queue.3  `version` grows with every change of the queue word, over all tenancies: a CAS that
+//!     succeeds acts on the very list its caller walked.
+//! queue.4  A walk stands on a node only while the link that led to it is unchanged; otherwise it
+//!     starts again. Each such restart means that another waiter joined or left: lock-free.
 
 use crate::record::{Field, NODE_BITS};
 use crate::sync::{AtomicU64, Ordering, model_fence};
@@ -108,7 +109,7 @@ impl Queue {
     pub(crate) fn open(&self) {
         // Relaxed: published with the flight.
         let now = Snapshot::unpack(self.0.load(Ordering::Relaxed));
-        debug_assert!(!now.open && now.is_empty(), "F4: the last tenant left waiters behind");
+        debug_assert!(!now.open && now.is_empty(), "fate.4: the last tenant left waiters behind");
         let to = Snapshot { open: true, version: now.version + 1, head: 0 };
         self.0.store(to.pack(), Ordering::Relaxed);
     }
@@ -126,21 +127,22 @@ impl Queue {
         !seen.open || self.change(seen, false, seen.head)
     }
 
-    /// Joins at the young end if the queue is still open and as `seen` (so in the same tenancy, N3).
+    /// Joins at the young end if the queue is still open and as `seen` (so in the same tenancy,
+    /// queue.3).
     pub(crate) fn join(&self, seen: Snapshot, nodes: &Nodes, number: u32, link: Link) -> bool {
         nodes.get(number).aim(Link { next: seen.head, ..link });
         seen.open && self.change(seen, true, number)
     }
 
-    /// Takes the caller's own node out. Afterwards nothing leads to it (N2).
+    /// Takes the caller's own node out. Afterwards nothing leads to it (queue.2).
     pub(crate) fn leave(&self, nodes: &Nodes, number: u32) {
         nodes.get(number).mark();
         while !self.walk(nodes, |at, _| at == number).1 {}
     }
 
     /// Who is to be offered the record: the oldest that may execute; or, after `passed` has not
-    /// accepted, the next younger one (the oldest again, if there is none). With the queue as it was
-    /// walked.
+    /// accepted, the next younger one (the oldest again, if there is none). With the queue as it
+    /// was walked.
     pub(crate) fn next_executor(
         &self,
         nodes: &Nodes,
@@ -196,7 +198,7 @@ impl Queue {
 
     /// Visits the nodes, youngest first, until `visit` says stop. A marked node is taken out of the
     /// list first and then visited. True: it came to the end, or to the stop, in one go; false: the
-    /// list changed under it (N4).
+    /// list changed under it (queue.4).
     fn walk(&self, nodes: &Nodes, mut visit: impl FnMut(u32, Link) -> bool) -> (Snapshot, bool) {
         let mut start = self.snapshot();
         let mut from = Step::Head(start);
@@ -225,8 +227,8 @@ impl Queue {
         (start, true)
     }
 
-    /// Makes what led to a marked node lead to its `next`, which is final (N1), so that no node is
-    /// lost. `None` if the list changed meanwhile.
+    /// Makes what led to a marked node lead to its `next`, which is final (queue.1), so that no
+    /// node is lost. `None` if the list changed meanwhile.
     fn unlink(&self, nodes: &Nodes, from: Step, next: u32) -> Option<Step> {
         match from {
             Step::Head(seen) => {
@@ -240,7 +242,7 @@ impl Queue {
         }
     }
 
-    /// Whether the step that led here still does (N4).
+    /// Whether the step that led here still does (queue.4).
     fn leads(&self, nodes: &Nodes, step: Step) -> bool {
         match step {
             Step::Head(seen) => self.snapshot() == seen,

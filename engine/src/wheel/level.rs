@@ -1,8 +1,8 @@
 //! The arithmetic of a hierarchical timer wheel: plain functions of ticks, no clock, no atomics.
 //!
-//! Level l has `1 << slot_bits` slots of `1 << (l * slot_bits)` ticks each. A tick at most one level's
-//! round away goes to that level; when time comes to the slot's first tick, its entries move to a
-//! lower level, until in level 0 a slot is one tick.
+//! Level l has `1 << slot_bits` slots of `1 << (l * slot_bits)` ticks each. A tick at most one
+//! level's round away goes to that level; when time comes to the slot's first tick, its entries
+//! move to a lower level, until in level 0 a slot is one tick.
 
 /// How many slots and levels a wheel has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

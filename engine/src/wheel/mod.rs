@@ -1,24 +1,28 @@
-//! The timer wheel: tells when to look at a line of the table again. It only reminds; what is due is
-//! decided from the record and the clock (K7), so an entry may be late, twice or for nothing.
+//! The timer wheel: tells when to look at a line of the table again. It only reminds; what is due
+//! is decided from the record and the clock (K7), so an entry may be late, twice or for nothing.
 //!
-//! Each shard has a wheel of its own, so equal deadlines do not meet at one word. A bucket is a stack
-//! of *chunks* of entries. Inserting reserves a place in the top chunk with one CAS; taking out pops
-//! a whole chunk, so that a thread stopped while it works through one holds up no more than that.
+//! Each shard has a wheel of its own, so equal deadlines do not meet at one word. A bucket is a
+//! stack of *chunks* of entries. Inserting reserves a place in the top chunk with one CAS; taking
+//! out pops a whole chunk, so that a thread stopped while it works through one holds up no more
+//! than that.
 //!
 //! ```text
 //! bucket head:  version 32 | filled 8 | chunk 24          chunk: next | 63 entries
 //! entry:        line + 1 28 | tag 8 | deadline 28 (low bits)
 //! ```
 //!
-//! L1  A chunk is filled only while it is the top of its bucket, and `next` never changes there.
-//! L2  `done` only grows. Whoever inserts looks at `done` again afterwards, whoever processes a tick
-//!     looks at its buckets again after moving `done`: one of the two sees the other, so no entry
-//!     stays behind in a bucket whose time has passed.
-//! L3  Whoever has reserved a place and written to it looks at the bucket again: if the chunk has been
-//!     taken out meanwhile, it takes the entry back and inserts it again. Only what a thread has in
-//!     its hands when it is stopped is lost; the sweep that a full engine makes finds it (R2).
-//! L4  Moving an entry never fails: new ones get no chunk once all but one a bucket are in use, and
-//!     entries that fill so many chunks need at most one more a bucket, however they are spread.
+//! wheel.1  A chunk is filled only while it is the top of its bucket, and `next` never changes
+//!     there.
+//! wheel.2  `done` only grows. Whoever inserts looks at `done` again afterwards, whoever processes
+//!     a tick looks at its buckets again after moving `done`: one of the two sees the other, so no
+//!     entry stays behind in a bucket whose time has passed.
+//! wheel.3  Whoever has reserved a place and written to it looks at the bucket again: if the chunk
+//!     has been taken out meanwhile, it takes the entry back and inserts it again. Only what a
+//!     thread has in its hands when it is stopped is lost; the sweep that a full engine makes finds
+//!     it (R2).
+//! wheel.4  Moving an entry never fails: new ones get no chunk once all but one a bucket are in
+//!     use, and entries that fill so many chunks need at most one more a bucket, however they are
+//!     spread.
 
 mod level;
 
@@ -122,7 +126,7 @@ impl Default for Chunk {
     }
 }
 
-// SAFETY: M1 (integer atomics).
+// SAFETY: region.1 (integer atomics).
 unsafe impl Zeroed for Chunk {}
 
 struct Shard {
@@ -137,7 +141,7 @@ pub(crate) struct Wheel {
     shards: Box<[CachePadded<Shard>]>,
     chunks: Region<Chunk>,
     in_use: Bitmap,
-    /// Chunks in use, counted; how many there may be for a new reminder to need one more (L4).
+    /// Chunks in use, counted; how many there may be for a new reminder to need one more (wheel.4).
     used: CachePadded<AtomicU32>,
     limit: u32,
 }
@@ -168,15 +172,16 @@ impl Wheel {
         self.put(entry, deadline, shard, self.limit)
     }
 
-    /// Inserts a reminder again that came early; there always is room for it (L4).
+    /// Inserts a reminder again that came early; there always is room for it (wheel.4).
     pub(crate) fn push_again(&self, entry: Entry, deadline: u64, shard: usize) -> bool {
         self.put(entry, deadline, shard, u32::MAX)
     }
 
     fn put(&self, entry: Entry, deadline: u64, at: usize, limit: u32) -> bool {
         loop {
-            // SeqCst here, below and in `advance`: L2 needs insert-then-look against move-then-look
-            // in one order. (Free on x86, where the CAS is a full barrier and the load a load.)
+            // SeqCst here, below and in `advance`: wheel.2 needs insert-then-look against
+            // move-then-look in one order. (Free on x86, where the CAS is a full barrier and the
+            // load a load.)
             let done = self.shards[at].done.load(Ordering::SeqCst);
             let (bucket, first) = self.shape.place(done, deadline);
             if !self.insert(at, bucket, entry, limit) {
@@ -208,7 +213,7 @@ impl Wheel {
         let is_empty = |bucket| self.head(at, bucket).chunk == 0;
         let Some(tick) = self.shape.next(done, now, is_empty).or_else(|| {
             // Nothing up to `now`, it seems. Who inserted before we say so did not see it: look
-            // again after saying it (L2).
+            // again after saying it (wheel.2).
             self.move_done(at, now);
             self.shape.next(done, now, is_empty)
         }) else {
@@ -297,7 +302,7 @@ impl Wheel {
         self.used.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Writes to the place that was reserved under `head`; false: insert the entry again (L3).
+    /// Writes to the place that was reserved under `head`; false: insert the entry again (wheel.3).
     fn fill(&self, at: usize, bucket: Bucket, head: HeadWord, entry: Entry) -> bool {
         let place = &self.chunks[head.chunk as usize].entries[head.filled as usize];
         // SeqCst: pairs with the load in `empty`. Either that one finds the entry, or we see here
@@ -318,7 +323,8 @@ impl Wheel {
             if head.chunk == 0 {
                 return None;
             }
-            // Relaxed: `next` was published with the head (L1); if the chunk is gone, the CAS fails.
+            // Relaxed: `next` was published with the head (wheel.1); if the chunk is gone, the CAS
+            // fails.
             let next = self.chunks[head.chunk as usize].next.load(Ordering::Relaxed) as u32;
             if self.change_head(at, bucket, head, CHUNK_ENTRIES, next) {
                 crate::sync::model_fence();
@@ -339,8 +345,8 @@ impl Wheel {
         let mut due = [Entry { line: 0, tag: 0, time: 0 }; CHUNK_ENTRIES as usize];
         let mut count = 0;
         for place in &self.chunks[chunk as usize].entries {
-            // SeqCst: pairs with the write in `fill`. Not written yet: whoever reserved it will see that
-            // the chunk is gone (L3).
+            // SeqCst: pairs with the write in `fill`. Not written yet: whoever reserved it will see
+            // that the chunk is gone (wheel.3).
             let word = place.load(Ordering::SeqCst);
             if word != 0 {
                 // Relaxed: the chunk is ours, and `insert` only writes where 0 is.
