@@ -3,21 +3,13 @@
 use core::fmt;
 use core::time::Duration;
 
-use crate::clock::{Clock, millis_up};
+use crate::clock::{Clock, DURATION_MAX, duration_millis};
 use crate::engine::Engine;
 use crate::geometry::Geometry;
 use crate::key::Secret;
+use crate::memory::arena::Granule;
 use crate::outcome::{OnEnd, OnError};
 use crate::protocol::{Core, Rules, Terms};
-use crate::record::response::granules_for;
-
-/// The longest lease, retention or wait: ten years.
-pub(crate) const DURATION_MAX: Duration = Duration::from_secs(3650 * 86_400);
-
-/// Whole milliseconds, rounded up; `None` beyond [`DURATION_MAX`].
-pub(crate) fn duration_millis(time: Duration) -> Option<u64> {
-    (time <= DURATION_MAX).then(|| millis_up(time))
-}
 
 /// How keys and fingerprints are hashed (K5).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -39,6 +31,8 @@ pub enum ConfigError {
     Zero(&'static str),
     /// This option is beyond its greatest value.
     TooLarge(&'static str, u64),
+    /// This duration is longer than ten years.
+    TooLong(&'static str),
     /// This option is below its least value.
     TooSmall(&'static str, u64),
     /// The system has no address space for limits of this size.
@@ -54,6 +48,9 @@ impl fmt::Display for ConfigError {
         match self {
             ConfigError::Zero(option) => write!(f, "{option} must not be zero"),
             ConfigError::TooLarge(option, most) => write!(f, "{option} is at most {most}"),
+            ConfigError::TooLong(option) => {
+                write!(f, "{option} is at most {} days", DURATION_MAX.as_secs() / 86_400)
+            }
             ConfigError::TooSmall(option, least) => write!(f, "{option} is at least {least}"),
             ConfigError::NoMemory => f.write_str("no address space for limits of this size"),
             ConfigError::NoRandom => f.write_str("no random bytes for the secret"),
@@ -64,13 +61,13 @@ impl fmt::Display for ConfigError {
 
 impl core::error::Error for ConfigError {}
 
-/// Sets an engine up. See the methods for units and defaults.
+/// Sets an engine up. See the methods for units, defaults and bounds; durations are at most ten years.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Builder {
     records: usize,
     bytes: u64,
-    max_response: usize,
+    max_response: Option<usize>,
     waiters: usize,
     waiters_per_key: usize,
     lease: Duration,
@@ -96,7 +93,7 @@ impl Default for Builder {
         Self {
             records: 1_000_000,
             bytes: 256 << 20,
-            max_response: 1 << 20,
+            max_response: None,
             waiters: 65_536,
             waiters_per_key: 4096,
             lease: Duration::from_secs(30),
@@ -119,7 +116,9 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// Keys that may have a record, in flight or finished. Default 1 000 000; at most 268 million.
+    /// Keys that may have a record, in flight or finished. Default 1 000 000; at most 268 million, of
+    /// them 4 194 304 in flight at a time (one more gets
+    /// [`Full(Records)`](crate::Outcome::Full)).
     pub fn records(mut self, count: usize) -> Self {
         self.records = count;
         self
@@ -133,10 +132,11 @@ impl Builder {
         self
     }
 
-    /// Bytes of one response; of a longer one only a tombstone is kept. Default 1 MiB; at most
-    /// [`bytes`](Self::bytes) and 1 GiB.
+    /// Bytes of one response; of a longer one only a tombstone is kept. At most 1 GiB and, rounded up
+    /// to 64 and with its 64 bytes besides, [`bytes`](Self::bytes). Default 1 MiB, or as much as
+    /// `bytes` allows.
     pub fn max_response(mut self, bytes: usize) -> Self {
-        self.max_response = bytes;
+        self.max_response = Some(bytes);
         self
     }
 
@@ -146,7 +146,7 @@ impl Builder {
         self
     }
 
-    /// Waiters of one key. Default 4096.
+    /// Waiters of one key. Default 4096; more than [`waiters`](Self::waiters) says nothing.
     pub fn waiters_per_key(mut self, count: usize) -> Self {
         self.waiters_per_key = count;
         self
@@ -184,7 +184,8 @@ impl Builder {
         self
     }
 
-    /// How long [`Engine::run`] keeps its lease alive. Default 15 min; not zero.
+    /// How long [`Engine::run`] holds its lease if its function does not return. Default 15 min; not
+    /// zero.
     pub fn max_run(mut self, time: Duration) -> Self {
         self.max_run = time;
         self
@@ -246,8 +247,9 @@ impl Builder {
     pub fn build(self) -> Result<Engine, ConfigError> {
         self.check_limits()?;
         let waiters_per_key = u32::try_from(self.waiters_per_key).unwrap_or(u32::MAX);
+        let max_response = self.checked_max_response()?;
         let rules = Rules {
-            max_response: self.max_response,
+            max_response,
             waiters_per_key,
             cancelled_retention: millis("cancelled_retention", self.cancelled_retention)?,
             halted_retention: some_millis("halted_retention", self.halted_retention)?,
@@ -261,10 +263,9 @@ impl Builder {
         };
         let max_run = some_millis("max_run", self.max_run)?;
         if let OnError::Keep(time) = self.on_error {
-            some_millis("on_error", time)?;
+            some_millis("OnError::Keep", time)?;
         }
-        let geometry =
-            Geometry::for_limits(self.records, self.bytes, self.waiters, self.max_response);
+        let geometry = Geometry::for_limits(self.records, self.bytes, self.waiters);
         #[cfg(test)]
         let geometry = self.shape.map_or(geometry, |shape| shape(geometry));
         let secret = match self.secret {
@@ -280,13 +281,20 @@ impl Builder {
         Engine::start(core, engine, secret, terms, (max_run, self.on_error), helper_thread)
     }
 
+    /// The bytes of one response, which must fit with its header in the granules there may be.
+    fn checked_max_response(&self) -> Result<usize, ConfigError> {
+        const MOST: usize = 1 << 30;
+        const DEFAULT: usize = 1 << 20;
+        let granule = Granule::BYTES as u64;
+        let room = usize::try_from((self.bytes / granule - 1) * granule).unwrap_or(MOST);
+        let max_response = self.max_response.unwrap_or(DEFAULT.min(room));
+        within("max_response", max_response as u64, 0, MOST.min(room) as u64)?;
+        Ok(max_response)
+    }
+
     fn check_limits(&self) -> Result<(), ConfigError> {
         within("records", self.records as u64, 1, Geometry::RECORDS_MAX as u64)?;
         within("bytes", self.bytes, 4096, Geometry::BYTES_MAX)?;
-        within("max_response", self.max_response as u64, 0, self.bytes.min(1 << 30))?;
-        if granules_for(self.max_response) * 64 > self.bytes {
-            return Err(ConfigError::TooLarge("max_response with its 64 bytes", self.bytes));
-        }
         within("waiters", self.waiters as u64, 0, Geometry::WAITERS_MAX as u64)?;
         within("waiters_per_key", self.waiters_per_key as u64, 0, u32::MAX.into())
     }
@@ -302,7 +310,7 @@ fn within(option: &'static str, value: u64, least: u64, most: u64) -> Result<(),
 }
 
 pub(crate) fn millis(option: &'static str, time: Duration) -> Result<u64, ConfigError> {
-    duration_millis(time).ok_or(ConfigError::TooLarge(option, DURATION_MAX.as_secs()))
+    duration_millis(time).ok_or(ConfigError::TooLong(option))
 }
 
 pub(crate) fn some_millis(option: &'static str, time: Duration) -> Result<u64, ConfigError> {

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::builder::{DURATION_MAX, duration_millis};
+use crate::clock::{DURATION_MAX, duration_millis};
 use crate::key::{Fingerprint, Key};
 use crate::outcome::OnEnd;
 use crate::protocol::Ask;

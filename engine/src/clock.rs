@@ -67,8 +67,8 @@ impl Clock {
             return Wait::Over;
         }
         match &self.0 {
-            #[cfg(not(idem_loom))]
             // The coarse clock may lag by its slack; sleeping that much longer saves a second look.
+            #[cfg(not(idem_loom))]
             Source::Monotonic(clock) => {
                 Wait::Real(Duration::from_millis(deadline - now + clock.slack))
             }
@@ -89,8 +89,21 @@ impl Clock {
 
 const NANOS_PER_MILLI: u64 = 1_000_000;
 
+/// The longest lease, retention or wait: ten years.
+pub(crate) const DURATION_MAX: Duration = Duration::from_secs(3650 * 86_400);
+
+/// Whole milliseconds, rounded up; `None` beyond [`DURATION_MAX`].
+pub(crate) fn duration_millis(time: Duration) -> Option<u64> {
+    (time <= DURATION_MAX).then(|| millis_up(time))
+}
+
+/// The same of a time that cannot be refused any more: cut to the longest there is.
+pub(crate) fn bounded_millis(time: Duration) -> u64 {
+    millis_up(time.min(DURATION_MAX))
+}
+
 /// Whole milliseconds of `time`, rounded up (K7).
-pub(crate) fn millis_up(time: Duration) -> u64 {
+fn millis_up(time: Duration) -> u64 {
     u64::try_from(time.as_nanos().div_ceil(NANOS_PER_MILLI.into())).unwrap_or(u64::MAX)
 }
 

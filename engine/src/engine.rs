@@ -16,7 +16,6 @@ use crate::protocol::{Claimed, Core, Refusal, Terms};
 use crate::record::response::Kind;
 use crate::replay::Replay;
 use crate::stats::{Count, Stats};
-use crate::sync::thread;
 use crate::waiter::{InFlight, Waiter};
 
 /// Decides, for every key, whether it has been seen and what became of it.
@@ -167,8 +166,10 @@ impl Engine {
         name: &str,
         options: NamespaceOptions,
     ) -> Result<Namespace, ConfigError> {
-        let most = Key::LENGTH_MAX as u64;
-        Key::check(name.as_bytes()).map_err(|_| ConfigError::TooLarge("namespace", most))?;
+        Key::check(name.as_bytes()).map_err(|error| match error {
+            KeyError::Empty => ConfigError::Zero("the length of a namespace's name"),
+            _ => ConfigError::TooLarge("the length of a namespace's name", Key::LENGTH_MAX as u64),
+        })?;
         let terms = options.terms(self.0.terms)?;
         self.0.namespaces.pin().insert(name.into(), terms);
         Ok(Namespace::new(self.clone(), name.as_bytes(), terms))
@@ -251,7 +252,23 @@ impl Engine {
         }
     }
 
-    /// A lease from its token; as good as the one the token was taken from.
+    /// A lease from its token; as good as the one the token was taken from, also in that dropping it
+    /// abandons the key. To put it back unharmed, take its token again:
+    ///
+    /// ```
+    /// # use idem::{Engine, Outcome, Scope, Token};
+    /// # use std::time::Duration;
+    /// fn renew(engine: &Engine, token: Token) -> Result<Token, Box<dyn std::error::Error>> {
+    ///     let lease = engine.lease(token)?;
+    ///     lease.renew(Duration::from_secs(60))?;
+    ///     Ok(lease.into_token())
+    /// }
+    /// # let engine = Engine::new()?;
+    /// # let Outcome::Execute(lease) = engine.claim(engine.key(Scope::None, b"job-3")?)? else { return Ok(()) };
+    /// # let token = renew(&engine, lease.into_token())?;
+    /// # assert!(engine.lease(token).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// A token of another engine, or of a lease that is over.
@@ -272,7 +289,8 @@ impl Engine {
         self.0.core.tick()
     }
 
-    /// No new keys from now on: their claims get [`Outcome::Closed`]. Replays go on, owners may
+    /// No new keys from now on: their claims get [`Outcome::Closed`], and a waiter that would be handed
+    /// a lease gets [`WaitOutcome::Closed`](crate::WaitOutcome::Closed). Replays go on, owners may
     /// finish.
     pub fn close(&self) {
         self.0.core.close();
@@ -295,8 +313,7 @@ impl Engine {
     }
 
     fn anchor(&self) -> Arc<Anchor> {
-        let shard = thread().number as usize % self.0.anchors.len();
-        self.0.anchors[shard].clone()
+        self.0.anchors[self.0.core.shard()].clone()
     }
 }
 

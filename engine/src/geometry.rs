@@ -42,23 +42,18 @@ impl Geometry {
     pub(crate) const BYTES_MAX: u64 = (u32::MAX as u64 / 5 * 4 - 4096) * Granule::BYTES as u64;
 
     /// For these limits, which the caller has checked against the constants above.
-    pub(crate) fn for_limits(
-        records: usize,
-        bytes: u64,
-        waiters: usize,
-        max_response: usize,
-    ) -> Self {
+    pub(crate) fn for_limits(records: usize, bytes: u64, waiters: usize) -> Self {
         let threads = std::thread::available_parallelism().map_or(4, core::num::NonZero::get);
         let records = records as u64;
         let granules = bytes / Granule::BYTES as u64;
-        // A quarter more than may be in use, and room for one more of the largest.
-        let largest = crate::record::response::granules_for(max_response);
-        let arena = granules + granules / 4 + largest.min(granules / 4) + 64;
+        // A quarter more than may be in use, and a page.
+        let arena = granules + granules / 4 + 64;
         Self {
             shards: (threads as u32 * 2).clamp(2, 64).next_power_of_two(),
             records,
             lines_for: records,
-            // One for each record, and for each that is over but has waiters which have not looked.
+            // One for each record, and for each that is over but has waiters which have not looked; up to
+            // what a slot can name.
             flights: (records + waiters as u64 + 64).min(Slot::FLIGHT_COUNT_MAX) as u32,
             waiters: waiters as u32,
             granules,

@@ -4,7 +4,7 @@ use core::fmt;
 use core::time::Duration;
 use std::sync::Arc;
 
-use crate::builder::{DURATION_MAX, duration_millis};
+use crate::clock::bounded_millis;
 use crate::engine::Anchor;
 use crate::outcome::{Completion, OnEnd, Origin, Reason, Stale};
 use crate::protocol::{Ending, Held};
@@ -92,10 +92,13 @@ impl Lease {
 
     /// Gives up: the longest waiting waiter executes next, without one the key is free.
     ///
+    /// `reason` is [`Reason::Owner`] or a code of the caller's own, here and in what follows; the
+    /// others are the engine's to say, and are told as `Owner`.
+    ///
     /// # Errors
     /// [`Stale`]: the lease was over already.
     pub fn cancel(mut self, reason: Reason) -> Result<(), Stale> {
-        self.give_up(OnEnd::HandOver, reason)
+        self.give_up(OnEnd::HandOver, reason.by_owner())
     }
 
     /// Gives up, and every waiter gets [`WaitOutcome::Cancelled`](crate::WaitOutcome::Cancelled).
@@ -103,7 +106,7 @@ impl Lease {
     /// # Errors
     /// [`Stale`]: the lease was over already.
     pub fn cancel_all(mut self, reason: Reason) -> Result<(), Stale> {
-        self.give_up(OnEnd::FailWaiters, reason)
+        self.give_up(OnEnd::FailWaiters, reason.by_owner())
     }
 
     /// The outcome is unknown: nobody executes this key until the halted retention is over.
@@ -111,7 +114,7 @@ impl Lease {
     /// # Errors
     /// [`Stale`]: the lease was over already.
     pub fn halt(mut self, reason: Reason) -> Result<(), Stale> {
-        self.give_up(OnEnd::Halt, reason)
+        self.give_up(OnEnd::Halt, reason.by_owner())
     }
 
     /// Moves the deadline to `time` from now, never earlier.
@@ -128,14 +131,15 @@ impl Lease {
         self.held.origin
     }
 
-    /// 1 for the first execution of a key; one more for each lease that ended without a result since
-    /// the key had no record.
+    /// 1 for the first execution of a key; one more for each lease before this one that ended without
+    /// a result, for as long as the key had a record.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.held.attempt
     }
 
-    /// Until others may take over; `None` when the lease is over.
+    /// Until others may take over: zero once the deadline has passed, `None` once somebody has acted on
+    /// that, or the lease was ended.
     #[must_use]
     pub fn time_left(&self) -> Option<Duration> {
         let core = &self.anchor.core;
@@ -181,9 +185,4 @@ impl fmt::Debug for Lease {
             .field("time_left", &self.time_left())
             .finish_non_exhaustive()
     }
-}
-
-/// Milliseconds of a time that cannot be refused any more: cut to the longest there is.
-fn bounded_millis(time: Duration) -> u64 {
-    duration_millis(time.min(DURATION_MAX)).unwrap_or(u64::MAX)
 }

@@ -3,7 +3,7 @@
 //! or are told why not.
 //!
 //! ```
-//! use idem::{Engine, Outcome, Scope};
+//! use idem::{Engine, Outcome, Scope, WaitOutcome};
 //!
 //! let engine = Engine::new()?;
 //! let key = engine.key(Scope::Of(b"customer-7"), b"charge-1001")?;
@@ -12,9 +12,13 @@
 //!         // Ours alone: charge the card, then say what came of it.
 //!         lease.complete(b"charged")?;
 //!     }
-//!     Outcome::InFlight(other) => {
-//!         let _ = other.wait(); // Somebody else is at it: wait for the same result.
-//!     }
+//!     Outcome::InFlight(other) => match other.wait() {
+//!         // Somebody else was at it: here is the result,
+//!         WaitOutcome::Replay(response) => assert_eq!(&*response, b"charged"),
+//!         // or they gave up, and the work is ours.
+//!         WaitOutcome::Execute(lease) => drop(lease.complete(b"charged")?),
+//!         other => println!("not now: {other:?}"),
+//!     },
 //!     Outcome::Replay(response) => assert_eq!(&*response, b"charged"),
 //!     other => println!("not now: {other:?}"),
 //! }
@@ -24,15 +28,17 @@
 //! # What is promised, and what is not
 //!
 //! - At most one live lease per key: between an [`Outcome::Execute`] and the end of its lease no
-//!   other claim or waiter of that key gets one. Work may run again after a cancel, a panic or an
-//!   expired lease - unless the policy is [`OnEnd::Halt`].
+//!   other claim or waiter of that key gets one. Work may run again after a cancel; after a panic, a
+//!   dropped or an expired lease, unless that policy is [`OnEnd::Halt`]; and then only until the
+//!   halted retention is over.
 //! - An owner whose lease was taken over cannot overwrite anything: its calls get [`Stale`].
 //! - Within one process, and until it ends. Nothing is written to disk or shared.
 //!
 //! # Threads
 //!
 //! Every type here is `Send` and `Sync`; any call may come from any thread. Only
-//! [`Waiter::wait`], [`Waiter::wait_for`], their like on [`InFlight`], and [`Engine::run`] block.
+//! [`Waiter::wait`], [`Waiter::wait_for`], their like on [`InFlight`], and [`Engine::run`] block; and
+//! the drop of the last [`Engine`], until its helper thread has stopped.
 //! How it works, and why it may be trusted: `engine/DESIGN.md` and `engine/TESTING.md`.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 

@@ -45,6 +45,14 @@ impl Reason {
         }
     }
 
+    /// As an owner may say it: what the engine alone can know is not an owner's to say.
+    pub(crate) const fn by_owner(self) -> Self {
+        match self {
+            Reason::Code(_) => self,
+            _ => Reason::Owner,
+        }
+    }
+
     pub(crate) const fn unpack(bits: u64) -> Self {
         match bits & 0xFF {
             0 => Reason::Owner,

@@ -43,9 +43,10 @@ impl Engine {
     /// Runs `function` if nobody else does and nobody has; otherwise waits for, or replays, what
     /// came of it.
     ///
-    /// Blocks while it runs, here or elsewhere. The lease is kept alive for as long as the function
-    /// runs, up to [`max_run`](crate::Builder::max_run); the claim's own lease time is not used. A
-    /// panic abandons the lease and goes on to the caller.
+    /// Blocks while it runs, here or elsewhere. The lease holds while the function runs, for at most
+    /// [`max_run`](crate::Builder::max_run); the claim's own lease time is not used. A panic abandons
+    /// the lease and goes on to the caller. What is stored and shared of a response or an error is
+    /// its bytes, so both are `AsRef<[u8]>`.
     ///
     /// # Errors
     /// As [`claim`](Self::claim).
@@ -98,7 +99,7 @@ impl Engine {
                 Ran::Executed(response, stored)
             }
             Err(error) => {
-                settle(lease, error.as_ref(), on_error);
+                end_failed(lease, error.as_ref(), on_error);
                 Ran::Failed(error)
             }
         })
@@ -106,7 +107,7 @@ impl Engine {
 }
 
 /// Ends the lease of a function that failed. If the lease is over by then, others have moved on.
-fn settle(lease: Lease, error: &[u8], policy: OnError) {
+fn end_failed(lease: Lease, error: &[u8], policy: OnError) {
     let _ = match policy {
         OnError::Share => lease.fail(error, Duration::ZERO).map(drop),
         OnError::Keep(retention) => lease.fail(error, retention).map(drop),

@@ -4,7 +4,8 @@ use crossbeam_utils::CachePadded;
 
 use crate::outcome::Limit;
 use crate::protocol::Core;
-use crate::sync::{AtomicU64, Ordering, THREADS_ALONE, Thread};
+use crate::sync::thread::{EXCLUSIVE_NUMBERS, Thread};
+use crate::sync::{AtomicU64, Ordering};
 
 /// What is counted.
 #[derive(Clone, Copy)]
@@ -50,25 +51,26 @@ type Set = CachePadded<[AtomicU64; KINDS]>;
 
 /// See the module.
 pub(crate) struct Counters {
-    /// First one set for each thread that is alone with its number, then those the others share.
+    /// First one set for each number that a thread has to itself, then those the others share.
     sets: Box<[Set]>,
 }
 
 impl Counters {
     pub(crate) fn new(shard_count: u32) -> Self {
         let set = |_| CachePadded::new(core::array::from_fn(|_| AtomicU64::new(0)));
-        Self { sets: (0..THREADS_ALONE as usize + shard_count as usize).map(set).collect() }
+        Self { sets: (0..EXCLUSIVE_NUMBERS as usize + shard_count as usize).map(set).collect() }
     }
 
     #[inline]
     pub(crate) fn add(&self, what: Count, thread: Thread, shard: usize) {
-        // Relaxed throughout: counts.
-        if thread.is_alone {
-            // Nobody else writes it: no locked instruction.
+        // Relaxed throughout: counts. Load and store lose nothing: whoever has the number next comes
+        // after us (edge "thread number").
+        if thread.is_exclusive {
+            // So no locked instruction.
             let count = &self.sets[thread.number as usize][what as usize];
             count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         } else {
-            let set = &self.sets[THREADS_ALONE as usize + shard];
+            let set = &self.sets[EXCLUSIVE_NUMBERS as usize + shard];
             set[what as usize].fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -4,7 +4,7 @@ use core::fmt;
 use core::time::Duration;
 use std::sync::Arc;
 
-use crate::builder::{DURATION_MAX, duration_millis};
+use crate::clock::bounded_millis;
 use crate::engine::Anchor;
 use crate::lease::Lease;
 use crate::outcome::{Info, WaitOutcome};
@@ -83,9 +83,12 @@ impl Waiter {
 
     /// As [`wait`](Self::wait), but at most for `time`; [`WaitOutcome::TimedOut`] after that. Zero:
     /// looks once and does not block.
+    ///
+    /// After [`WaitOutcome::TimedOut`] the place in the queue is given back; a new claim takes one at
+    /// the end.
     pub fn wait_for(self, time: Duration) -> WaitOutcome {
         let clock = &self.anchor.core.clock;
-        let millis = duration_millis(time.min(DURATION_MAX)).unwrap_or(u64::MAX);
+        let millis = bounded_millis(time);
         // No time at all is none: one look, without the rounding that a wait gets on top.
         let limit = if time.is_zero() { 0 } else { clock.deadline(clock.now(), millis) };
         self.wait_until(limit)

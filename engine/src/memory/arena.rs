@@ -1,15 +1,18 @@
 //! The arena: where responses live, in granules of one cache line.
 //!
-//! It has a quarter more granules than the byte limit allows to be in use, so resident memory is
-//! within 1.25 times the limit by construction, and a run can nearly always be found although
-//! nothing is ever moved (what "nearly" means: DESIGN.md, "Memory").
+//! It has a quarter more granules than the byte limit allows to be in use, and a page, so resident
+//! memory is within 1.25 times the limit by construction. Where what lives is scattered so that a run
+//! is missing, `protocol::compaction` makes one.
 //!
 //! arena.1  Granules are reached only by whoever allocated them, or holds the response in them
-//!     (response.2). There are no stray readers, so a run may become anything next.
+//!     (response.2), but for guesses at an id (`head_id`), which are words read one by one and
+//!     believed only once a slot confirms them. So a run may become anything next.
 
 use crate::memory::bitmap::Bitmap;
 use crate::memory::region::{Region, Zeroed};
-use crate::sync::{AtomicU64, Ordering, Watch};
+use crate::record::response::ID;
+use crate::sync::watch::Watch;
+use crate::sync::{AtomicU64, Ordering};
 
 /// One cache line of the arena.
 #[repr(C, align(64))]
@@ -55,8 +58,33 @@ impl Arena {
     /// A run of `size` granules; 0 is never one.
     pub(crate) fn alloc(&self, size: u32, shard: usize) -> Option<u32> {
         let loc = self.in_use.alloc(size, shard)?;
-        poison::unpoison(&self.granules[loc as usize..(loc + size) as usize]);
+        self.open(loc, size);
         Some(loc)
+    }
+
+    /// Takes what is free from `from` on, before `to`, for a run in the making; see `open`.
+    pub(crate) fn take_free(&self, from: u32, to: u32) -> u32 {
+        self.in_use.take_free(from, to)
+    }
+
+    /// The beginning of a run of `size` granules that has few in use, among some from `from` on; and
+    /// where to look next.
+    pub(crate) fn sparsest_run(&self, size: u32, from: u32) -> (Option<u32>, u32) {
+        self.in_use.sparsest_run(size, from)
+    }
+
+    /// Makes a run that was put together accessible; it is the caller's.
+    pub(crate) fn open(&self, loc: u32, size: u32) {
+        poison::unpoison(&self.granules[loc as usize..(loc + size) as usize]);
+    }
+
+    /// What the id would be of a response that begins at `loc`. Only a guess: what lies there is not
+    /// the caller's, and may change meanwhile.
+    pub(crate) fn head_id(&self, loc: u32) -> Option<[u64; 2]> {
+        let granule = &self.granules[loc as usize];
+        // Relaxed: a guess.
+        let word = |index: usize| granule.words[index].load(Ordering::Relaxed);
+        (!poison::is_poisoned(granule)).then(|| [word(ID), word(ID + 1)])
     }
 
     /// Gives a run back; nobody holds what was in it (arena.1).
@@ -118,6 +146,12 @@ mod poison {
     unsafe extern "C" {
         fn __asan_poison_memory_region(address: *const core::ffi::c_void, size: usize);
         fn __asan_unpoison_memory_region(address: *const core::ffi::c_void, size: usize);
+        fn __asan_address_is_poisoned(address: *const core::ffi::c_void) -> core::ffi::c_int;
+    }
+
+    pub(super) fn is_poisoned(granule: &Granule) -> bool {
+        // SAFETY: it only looks at the sanitizer's own books.
+        unsafe { __asan_address_is_poisoned(core::ptr::from_ref(granule).cast()) != 0 }
     }
 
     pub(super) fn poison(granules: &[Granule]) {
@@ -138,6 +172,10 @@ mod poison {
 #[cfg(not(idem_asan))]
 mod poison {
     use super::Granule;
+
+    pub(super) fn is_poisoned(_: &Granule) -> bool {
+        false
+    }
 
     pub(super) fn poison(_: &[Granule]) {}
     pub(super) fn unpoison(_: &[Granule]) {}

@@ -1,6 +1,6 @@
 //! A lock-free allocator of runs of units: one bit a unit, 1 = in use.
 //!
-//! It hands out everything the engine reuses: flights, waiter nodes, overflow lines, timer chunks
+//! It hands out everything the engine reuses: flights, waiter nodes, overflow pairs, timer chunks
 //! and the arena's granules. There is no free list, hence no ABA and nothing to wrap: a unit is
 //! free when its bit is 0, neighbours that are free *are* one larger run, and freed memory serves
 //! any size at once.
@@ -23,6 +23,8 @@ use crate::memory::region::Region;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 const WORD_BITS: u32 = u64::BITS;
+/// Words that one search for a sparse run looks through.
+const SEARCH_WORDS: u32 = 1024;
 /// Chunks that are looked at before new memory is touched.
 const ROOMY_TRIES: u32 = 4;
 
@@ -121,6 +123,56 @@ impl Bitmap {
         Some(start)
     }
 
+    /// Claims the free units from `from` on, up to the first that is in use or `to`; how many.
+    pub(crate) fn take_free(&self, from: u32, to: u32) -> u32 {
+        let mut taken_to = from;
+        while taken_to < to {
+            let (index, bit) = (taken_to / WORD_BITS, taken_to % WORD_BITS);
+            // Relaxed: only a guess, `take_run` decides.
+            let used = self.words[index as usize].load(Ordering::Relaxed) >> bit;
+            let free = used.trailing_zeros().min(WORD_BITS - bit).min(to - taken_to);
+            if free == 0 || self.take_run(taken_to, free).is_err() {
+                break;
+            }
+            taken_to += free;
+        }
+        taken_to - from
+    }
+
+    /// The beginning of a run of `count` units that has few in use, among `SEARCH_WORDS` words from
+    /// unit `from` on; and where to search next. It begins with a free unit.
+    pub(crate) fn sparsest_run(&self, count: u32, from: u32) -> (Option<u32>, u32) {
+        let end = self.active_word_count();
+        let first = if from / WORD_BITS < end { from / WORD_BITS } else { 0 };
+        let searched = first.saturating_add(SEARCH_WORDS).min(end);
+        // Relaxed: only a guess, and it may change in between.
+        let word = |index: u32| self.words[index as usize].load(Ordering::Relaxed);
+        let ones = |index: u32| word(index).count_ones();
+        let width = count.div_ceil(WORD_BITS);
+        // Where the first free run of a word begins, though it be in the word before: close to what is
+        // in use there, so that no gap is left that serves nobody.
+        let start = |index: u32| {
+            let used = word(index);
+            let before =
+                if index > 0 && used & 1 == 0 { word(index - 1).leading_zeros() } else { 0 };
+            let start = index * WORD_BITS + used.trailing_ones() - before;
+            (used != u64::MAX && start + count <= self.unit_count).then_some(start)
+        };
+        let last = searched.min((end + 1).saturating_sub(width));
+        let mut used: u32 = (first..first + width).take_while(|i| *i < end).map(ones).sum();
+        let mut sparsest = None;
+        for index in first..last {
+            if let Some(start) = start(index)
+                && sparsest.is_none_or(|(least, _)| used < least)
+            {
+                sparsest = Some((used, start));
+            }
+            used = used.saturating_sub(ones(index))
+                + if index + width < end { ones(index + width) } else { 0 };
+        }
+        (sparsest.map(|(_, start)| start), searched * WORD_BITS)
+    }
+
     /// Gives `count` units from `start` back. They must be the caller's (bitmap.1).
     pub(crate) fn free(&self, start: u32, count: u32) {
         for (index, mask) in word_masks(start, count) {
@@ -133,7 +185,8 @@ impl Bitmap {
 
     /// The units in use in word `index`, as bits; used to visit what is allocated.
     pub(crate) fn word(&self, index: u32) -> u64 {
-        // Acquire: pairs with `take_run`, so that a visitor sees at least a zeroed unit.
+        // Acquire: pairs with the Release in `free`, also when the bit was set again since: the
+        // visitor sees the unit as its last owner left it, or newer.
         self.words[index as usize].load(Ordering::Acquire)
     }
 

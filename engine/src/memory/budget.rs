@@ -6,7 +6,8 @@
 //! once a lump.
 //!
 //! budget.1  pot + all purses + what is handed out == limit, except for what a call has in its
-//!     hands. A thread stopped inside `take` or `give` costs others at most one lump.
+//!     hands. A thread stopped inside `take` or `give` costs others at most a lump besides what
+//!     it asked for.
 
 use crossbeam_utils::CachePadded;
 

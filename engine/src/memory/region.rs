@@ -1,5 +1,9 @@
 //! A fixed array of `T` that starts as zeroes and costs no resident memory until it is touched
 //! (R3).
+//!
+//! region.1  The memory is mapped, page aligned and all zero when it is made, and stays for as long
+//!     as the region lives; and a type is put in it only if all-zero bytes are a valid value of it
+//!     and it needs no drop (`Zeroed`).
 
 #[cfg(not(idem_loom))]
 mod storage {
@@ -18,9 +22,9 @@ mod storage {
         _owns: PhantomData<T>,
     }
 
-    // SAFETY: a `Region` is a boxed slice of `T` in all but name, and those are Send when T is.
+    // SAFETY: region.1 (it owns its memory as a boxed slice does, and those are Send when T is).
     unsafe impl<T: Send> Send for Region<T> {}
-    // SAFETY: as above; only `&[T]` is handed out.
+    // SAFETY: region.1 (only `&[T]` is handed out).
     unsafe impl<T: Sync> Sync for Region<T> {}
 
     /// Types whose all-zero bytes are a valid value and which need no drop.
@@ -29,9 +33,9 @@ mod storage {
     /// Both must hold.
     pub(crate) unsafe trait Zeroed {}
 
-    // SAFETY: an integer atomic may be zero.
+    // SAFETY: region.1 (an integer atomic may be zero).
     unsafe impl Zeroed for crate::sync::AtomicU64 {}
-    // SAFETY: an array is valid when its elements are.
+    // SAFETY: region.1 (an array is valid when its elements are).
     unsafe impl<T: Zeroed, const N: usize> Zeroed for [T; N] {}
 
     impl<T: Zeroed> Region<T> {

@@ -27,7 +27,7 @@ fn a_waiter_takes_over() {
 /// in time, or because the key is free; it is not forgotten in a queue that nobody serves.
 #[test]
 fn a_claim_joins_or_finds_the_key_free() {
-    explore(|| {
+    explore_further(|| {
         let world = World::new(geometry());
         let held = world.own(ask(1));
         world.work[0].set(true);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::memory::bitmap::Bitmap;
 use crate::memory::budget::Budget;
-use crate::sync::Watch;
+use crate::sync::watch::Watch;
 
 struct Units {
     map: Bitmap,

@@ -6,6 +6,7 @@
 //! each subject, one test for each race. `engine/TESTING.md` has their bounds and run times.
 
 mod claims;
+mod compaction;
 mod complete;
 mod expiry;
 mod hand_over;

@@ -10,18 +10,19 @@
 //! 4. A lease past its deadline is ended first (`expiry`), then the claim looks again.
 
 use crate::outcome::{Limit, Origin, Reason, State};
+use crate::protocol::draft::Draft;
 use crate::protocol::expiry::Lapse;
 use crate::protocol::hand_over::Waiting;
 use crate::protocol::{Core, Held, Terms};
 use crate::record::fate::Fate;
 use crate::record::flight::{Facts, Identity, equal};
-use crate::record::response::Kind;
+use crate::record::response::Response;
 use crate::record::term::Term;
 use crate::stats::Count;
 use crate::sync::model_fence;
 use crate::table::header::Header;
 use crate::table::slot::Slot;
-use crate::table::{Hit, Place, Publish, Scan, SlotRef};
+use crate::table::{Hit, Place, Publish, Scan};
 
 /// What a claim asks for.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +55,7 @@ pub(crate) enum Refusal {
 }
 
 /// What a look at the line came to.
-enum Look {
+pub(super) enum Look {
     /// The claim is decided.
     Settled,
     /// Something moved: look again.
@@ -63,26 +64,31 @@ enum Look {
     Absent,
 }
 
-/// A flight in the making: what a claim holds until it is published, and gives back if it is not.
-struct Draft<'a> {
-    core: &'a Core,
-    shard: usize,
-    flight: Option<Drafted>,
-    has_record: bool,
-    has_cleared_line: bool,
-    reserved: Option<SlotRef>,
-    /// What the lease will follow on, as far as this claim has seen it end.
-    origin: Origin,
-    attempt: u32,
-    bound: Option<[u64; 2]>,
-    claimed: &'a mut Claimed,
+/// What a response is to a claim.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Finding {
+    /// Another key's.
+    Stranger,
+    /// The key's, but its retention is over.
+    Over,
+    /// The key's, and bound to another fingerprint.
+    Mismatch,
+    Answer,
 }
 
-#[derive(Clone, Copy)]
-struct Drafted {
-    index: u32,
-    tenancy: u64,
-    generation: u64,
+impl Finding {
+    #[inline]
+    fn of(response: Response<'_>, ask: &Ask, now: u64) -> Self {
+        if !equal(response.id(), ask.identity.id) {
+            Self::Stranger
+        } else if response.deadline() <= now {
+            Self::Over
+        } else if response.identity().mismatches(&ask.identity) {
+            Self::Mismatch
+        } else {
+            Self::Answer
+        }
+    }
 }
 
 impl Core {
@@ -107,11 +113,7 @@ impl Core {
     fn find(&self, scan: &Scan<'_>, ask: &Ask, now: u64) -> Option<u32> {
         let hit = scan.first()?;
         let response = self.pin(hit)?;
-        let is_good = equal(response.id(), ask.identity.id)
-            && response.deadline() > now
-            && (ask.identity.fingerprint.is_none()
-                || !response.identity().mismatches(&ask.identity));
-        if !is_good {
+        if Finding::of(response, ask, now) != Finding::Answer {
             self.unpin(hit.at, response);
             return None;
         }
@@ -201,26 +203,23 @@ impl Core {
         draft: &mut Draft<'_>,
     ) -> Option<Look> {
         let Some(response) = self.pin(hit) else { return Some(Look::Again) };
-        if !equal(response.id(), ask.identity.id) {
-            self.unpin(hit.at, response);
-            return None;
+        match Finding::of(response, ask, now) {
+            Finding::Stranger => {
+                self.unpin(hit.at, response);
+                None
+            }
+            Finding::Over => {
+                let look = self.replace_expired(hit, response.loc(), ask, now, draft);
+                self.release(response, 1);
+                Some(look)
+            }
+            Finding::Mismatch => {
+                let state = response.kind().state();
+                self.unpin(hit.at, response);
+                Some(draft.settle(Claimed::Mismatch(state)))
+            }
+            Finding::Answer => Some(draft.settle(Claimed::Finished(response.loc()))),
         }
-        if response.deadline() <= now {
-            let look = self.replace_expired(hit, response.loc(), ask, now, draft);
-            self.release(response, 1);
-            return Some(look);
-        }
-        if ask.identity.fingerprint.is_some() && response.identity().mismatches(&ask.identity) {
-            let kind = response.kind();
-            self.unpin(hit.at, response);
-            let state = match kind {
-                Kind::Response | Kind::Error | Kind::Tombstone => State::Completed,
-                Kind::Cancelled => State::Cancelled,
-                Kind::Halted => State::Halted,
-            };
-            return Some(draft.settle(Claimed::Mismatch(state)));
-        }
-        Some(draft.settle(Claimed::Finished(response.loc())))
     }
 
     /// Step 3 for a finished record whose retention is over; the caller has pinned it.
@@ -235,7 +234,7 @@ impl Core {
         if self.is_closed() {
             return draft.settle(Claimed::Refused(Refusal::Closed));
         }
-        draft.follow(Origin::Fresh, 1, None);
+        draft.begin_afresh();
         let flight = match draft.prepare(ask, now) {
             Ok(flight) => flight,
             Err(_) => {
@@ -285,10 +284,10 @@ impl Core {
             flight.promote(generation);
             return Some(Look::Again);
         }
-        // What an earlier look saw end is not what this claim would follow on.
-        draft.follow(Origin::Fresh, 1, None);
+        // Another flight is here now: what an earlier look saw end is not its predecessor.
+        draft.begin_afresh();
         if let Fate::Dropped { reason, .. } = fate {
-            draft.follow(origin_after(reason), facts.attempt + 1, identity.fingerprint);
+            draft.follow(reason, facts, &identity);
             self.tell(index, tenancy, fate);
             return Some(self.replace_dropped(hit, ask, draft));
         }
@@ -301,8 +300,7 @@ impl Core {
             Fate::Leased { generation } => match self.lapse(index, tenancy, generation, now) {
                 Lapse::Holds => {}
                 Lapse::Expired => {
-                    let attempt = facts.attempt + 1;
-                    draft.follow(Origin::AfterExpiry, attempt, identity.fingerprint);
+                    draft.follow(Reason::LeaseExpired, facts, &identity);
                     return Some(Look::Again);
                 }
                 Lapse::Gone => return Some(Look::Again),
@@ -310,7 +308,7 @@ impl Core {
             Fate::Vacated { reason, .. } => {
                 self.serve(index, tenancy, now);
                 if flight.fate() != fate {
-                    draft.follow(origin_after(reason), facts.attempt + 1, identity.fingerprint);
+                    draft.follow(reason, facts, &identity);
                     return Some(Look::Again);
                 }
             }
@@ -355,7 +353,7 @@ impl Core {
         draft.execute(ask, Hit::new(hit.at, slot))
     }
 
-    /// The term of a lease that begins now.
+    /// The term word of a lease that begins now.
     pub(super) fn term(&self, terms: &Terms, generation: u64, now: u64) -> Term {
         Term::Lease {
             tag: Term::tag(generation),
@@ -370,123 +368,5 @@ pub(super) fn origin_after(reason: Reason) -> Origin {
     match reason {
         Reason::LeaseExpired => Origin::AfterExpiry,
         _ => Origin::AfterCancel,
-    }
-}
-
-impl Drafted {
-    fn slot(self, tag: u64) -> Slot {
-        Slot::Flight { tag, flight: self.index, tenancy: Slot::tenancy(self.tenancy) }
-    }
-}
-
-impl<'a> Draft<'a> {
-    fn new(core: &'a Core, claimed: &'a mut Claimed) -> Self {
-        Self {
-            core,
-            shard: core.shard(),
-            flight: None,
-            has_record: false,
-            has_cleared_line: false,
-            reserved: None,
-            origin: Origin::Fresh,
-            attempt: 1,
-            bound: None,
-            claimed,
-        }
-    }
-
-    /// The lease will follow on one that this claim has seen end. One that expired leaves its
-    /// fingerprint to whoever takes over (K4); one that was given up leaves the key vacant.
-    fn follow(&mut self, origin: Origin, attempt: u32, bound: Option<[u64; 2]>) {
-        (self.origin, self.attempt) = (origin, attempt);
-        self.bound = bound.filter(|_| origin == Origin::AfterExpiry);
-    }
-
-    /// A flight that is ready to be published, with its reserve of one granule.
-    fn prepare(&mut self, ask: &Ask, now: u64) -> Result<Drafted, Limit> {
-        let core = self.core;
-        let facts = Facts { started: now, owner: ask.owner, attempt: self.attempt };
-        let fingerprint = ask.identity.fingerprint.or(self.bound);
-        let drafted = match self.flight {
-            Some(drafted) => {
-                core.flights.get(drafted.index).set_facts(facts);
-                core.flights.get(drafted.index).bind(fingerprint);
-                drafted
-            }
-            None => self.draft(&Identity { fingerprint, ..ask.identity }, facts)?,
-        };
-        let term = core.term(&ask.terms, drafted.generation, now);
-        core.flights.get(drafted.index).set_term(term);
-        Ok(drafted)
-    }
-
-    fn draft(&mut self, identity: &Identity, facts: Facts) -> Result<Drafted, Limit> {
-        let core = self.core;
-        if !core.with_room(None, || core.granules.take(1, self.shard)) {
-            return Err(Limit::Bytes);
-        }
-        let mut index = core.flights.in_use.alloc(1, self.shard);
-        if index.is_none() {
-            // There is one for each record; what lacks one is in the middle of being given back.
-            core.make_room(None);
-            index = core.flights.in_use.alloc(1, self.shard);
-        }
-        let Some(index) = index else {
-            core.granules.give(1, self.shard);
-            return Err(Limit::Records);
-        };
-        let flight = core.flights.get(index);
-        let tenancy = flight.begin(identity, facts);
-        let generation = flight.first_generation(core.geometry.generation_mask);
-        flight.draft(generation);
-        let drafted = Drafted { index, tenancy, generation };
-        self.flight = Some(drafted);
-        Ok(drafted)
-    }
-
-    /// Counts the key that is about to enter the table.
-    fn take_record(&mut self) -> Result<(), Limit> {
-        let core = self.core;
-        if !self.has_record && !core.with_room(None, || core.records.take(1, self.shard)) {
-            return Err(Limit::Records);
-        }
-        self.has_record = true;
-        Ok(())
-    }
-
-    /// The flight has been published: the caller is its owner.
-    fn execute(&mut self, ask: &Ask, hit: Hit) -> Look {
-        let Some(drafted) = self.flight.take() else { unreachable!("prepared before published") };
-        self.core.flights.get(drafted.index).promote(drafted.generation);
-        self.settle(Claimed::Execute(Held {
-            hit,
-            generation: drafted.generation,
-            retention: ask.terms.retention,
-            attempt: self.attempt,
-            on_abandon: ask.terms.on_abandon,
-            origin: self.origin,
-        }))
-    }
-
-    /// Decides the claim.
-    #[inline]
-    fn settle(&mut self, claimed: Claimed) -> Look {
-        *self.claimed = claimed;
-        Look::Settled
-    }
-}
-
-impl Drop for Draft<'_> {
-    fn drop(&mut self) {
-        let core = self.core;
-        core.table.unreserve(self.reserved.take());
-        if let Some(drafted) = self.flight {
-            core.flights.get(drafted.index).retract();
-            core.flights.in_use.free(drafted.index, 1);
-            core.granules.give(1, self.shard);
-        }
-        if self.has_record {
-            core.records.give(1, self.shard);
-        }
     }
 }

@@ -15,7 +15,7 @@ use crate::table::slot::Slot;
 use crate::table::{Hit, SlotRef};
 use crate::wheel::Entry;
 
-/// Retentions, in milliseconds, that a thread may be held up for in the middle of a completion.
+/// Retentions, in milliseconds, so short that they may end before the slot says `Done`.
 const SHORT_RETENTION: u64 = 60_000;
 
 /// A lease as a plain value: the slot that names its flight, and the fencing token. Small: it is
@@ -48,12 +48,9 @@ pub(crate) struct Ending<'a> {
 impl Core {
     /// Ends the lease with a response, shared by everyone who waits and kept for the retention.
     pub(crate) fn complete(&self, held: &Held, ending: Ending<'_>) -> Result<Completion, Stale> {
-        let fit = self.end_with(held.flight(), held.generation, Some(held.hit), ending).map_err(
-            |Stale| {
-                self.count(Count::Stale);
-                Stale
-            },
-        )?;
+        let fit = self
+            .end_with(held.flight(), held.generation, Some(held.hit), ending)
+            .inspect_err(|_| self.count(Count::Stale))?;
         self.count(Count::Completes);
         if fit != Completion::Stored {
             self.count(Count::Tombstones);
@@ -95,6 +92,7 @@ impl Core {
                 return Err(Stale);
             };
             if found != tag {
+                // Read before the hand-over that made the lease the caller's.
                 continue;
             }
             let later = Term::Lease { tag, on_expiry, deadline: before.max(deadline) };
@@ -189,11 +187,10 @@ impl Core {
         };
         let (response, fit) = self.store(&mut head, ending.bytes, index);
         let kept = ending.retention > 0;
-        let place = || known.map_or_else(|| self.place(identity.id), Hit::place);
+        let place = known.map_or_else(|| self.place(identity.id), Hit::place);
         if kept {
             response.link();
             // Before the lease ends: if it does not, the reminder is for nothing.
-            let place = place();
             let entry = Entry::new(place.line, place.tag, head.deadline);
             self.remember(entry, head.deadline);
         }
@@ -212,7 +209,7 @@ impl Core {
         match known {
             Some(hit) => {
                 self.tell(index, tenancy, ended);
-                self.settle(index, ended, hit);
+                self.update_slot(index, ended, hit);
             }
             None => self.finish(index, tenancy, ended),
         }
@@ -220,7 +217,7 @@ impl Core {
             let now = self.clock.now();
             if now >= head.deadline {
                 // The reminder may have come before the slot said Done; nobody else will look.
-                self.expire_line(place(), now);
+                self.expire_place(place, now);
             }
         }
         Ok(fit)
@@ -266,7 +263,7 @@ impl Core {
         self.arena.alloc(size, shard).or_else(|| {
             // What is expired but not yet removed may lie in the way.
             self.make_room(Some(flight));
-            self.arena.alloc(size, shard)
+            self.arena.alloc(size, shard).or_else(|| self.compact(size))
         })
     }
 
@@ -282,7 +279,7 @@ impl Core {
         for hit in self.table.scan(place) {
             let Slot::Flight { flight, tenancy: named, .. } = hit.slot() else { continue };
             if flight == index && named == Slot::tenancy(tenancy) {
-                self.settle(index, fate, hit);
+                self.update_slot(index, fate, hit);
                 return;
             }
         }
@@ -290,7 +287,7 @@ impl Core {
 
     /// Makes the slot that names an ended flight say what the fate says. Its CAS has one winner in
     /// a tenancy: fate.3.
-    fn settle(&self, index: u32, fate: Fate, hit: Hit) {
+    fn update_slot(&self, index: u32, fate: Fate, hit: Hit) {
         let won = match (fate, hit.slot()) {
             (Fate::Ended { loc, kept: true, .. }, Slot::Flight { tag, .. }) => {
                 self.table.change(hit.at, hit.slot(), Slot::Done { tag, loc, pins: 0 }).is_ok()

@@ -24,6 +24,8 @@ const ROOM_FLIGHT_WORDS: u32 = 16;
 const ROOM_LINES: u32 = 64;
 /// Responses that are looked at in one pass.
 const PASS: usize = 64;
+/// Slices of `ROOM_ENTRIES` in one attempt.
+const ROOM_SLICES: u32 = 9;
 /// Attempts before a claim is refused.
 const ROOM_ATTEMPTS: u32 = 8;
 
@@ -42,23 +44,22 @@ impl Core {
     /// A bounded slice of what is due; true if there may be more.
     pub(crate) fn tick(&self) -> bool {
         let now = self.clock.now();
-        let left = self.wheel.advance(now, TICK_ENTRIES, |entries| self.remind(entries, now));
+        let left = self.remind_due(now, TICK_ENTRIES);
         let swept = self.sweep_flights(&self.flight_sweep, TICK_FLIGHT_WORDS, now, None);
         self.peaks();
         left == 0 || !swept
     }
 
-    /// `take`, and if it fails, once more after making room, a few times (R2); `spare` as in
-    /// `make_room`.
+    /// `take`, and if it fails, once more after making room, a few times (R2); `except` as in `make_room`.
     #[inline]
-    pub(super) fn with_room(&self, spare: Option<u32>, take: impl Fn() -> bool) -> bool {
-        take() || self.make_room_for(spare, &take)
+    pub(super) fn with_room(&self, except: Option<u32>, take: impl Fn() -> bool) -> bool {
+        take() || self.make_room_for(except, &take)
     }
 
     #[cold]
-    fn make_room_for(&self, spare: Option<u32>, take: &dyn Fn() -> bool) -> bool {
+    fn make_room_for(&self, except: Option<u32>, take: &dyn Fn() -> bool) -> bool {
         for _ in 0..ROOM_ATTEMPTS {
-            self.make_room(spare);
+            self.make_room(except);
             if take() {
                 return true;
             }
@@ -69,17 +70,15 @@ impl Core {
     /// Removes what has expired: by the wheel, and, for what the wheel may have lost, by looking at
     /// some lines in turn. Spares the flight that the caller is about to end: its owner's own call
     /// is no reason to end a lease that ran out (L2).
-    pub(super) fn make_room(&self, spare: Option<u32>) {
+    pub(super) fn make_room(&self, except: Option<u32>) {
         let now = self.clock.now();
-        let mut left = self.wheel.advance(now, ROOM_ENTRIES, |entries| self.remind(entries, now));
         // Moving entries down the levels frees nothing: go on while there is something due.
-        for _ in 0..ROOM_ATTEMPTS {
-            if left > 0 {
+        for _ in 0..ROOM_SLICES {
+            if self.remind_due(now, ROOM_ENTRIES) > 0 {
                 break;
             }
-            left = self.wheel.advance(now, ROOM_ENTRIES, |entries| self.remind(entries, now));
         }
-        self.sweep_flights(&self.room_sweep, ROOM_FLIGHT_WORDS, now, spare);
+        self.sweep_flights(&self.room_sweep, ROOM_FLIGHT_WORDS, now, except);
         // Relaxed: a place to go on from.
         let from = self.table_sweep.fetch_add(ROOM_LINES, Ordering::Relaxed);
         let count = self.table.line_count();
@@ -97,9 +96,13 @@ impl Core {
             // Nobody ticks, and the wheel is full of reminders of what was replaced in place. A few
             // have to go; it is seldom more than one slice.
             let now = self.clock.now();
-            is_up_to_now =
-                self.wheel.advance(now, ROOM_ENTRIES, |entries| self.remind(entries, now)) > 0;
+            is_up_to_now = self.remind_due(now, ROOM_ENTRIES) > 0;
         }
+    }
+
+    /// Works through at most about `budget` reminders that are due. Returns what is left of it.
+    fn remind_due(&self, now: u64, budget: u32) -> u32 {
+        self.wheel.advance(now, budget, |entries| self.remind(entries, now))
     }
 
     /// Reminders from the wheel: what they were set for may be due.
@@ -113,7 +116,7 @@ impl Core {
         for entry in entries {
             for hit in self.table.scan_line(entry.line) {
                 if entry.has_tag(hit.place().tag)
-                    && let Some(response) = self.pin(hit)
+                    && let Some((hit, response)) = self.pin_moved(hit)
                 {
                     if count == PASS {
                         self.expire_pass(&mut pinned, now);
@@ -135,7 +138,8 @@ impl Core {
         for (deadline, pinned) in deadlines.into_iter().zip(pinned) {
             let Some((entry, hit, response)) = pinned.take() else { continue };
             let tag = hit.place().tag;
-            if self.expire_if_over(hit, response, deadline, now) && entry.is_for(tag, deadline) {
+            let is_gone = self.expire_if_over(hit, response, deadline, now);
+            if !is_gone && entry.is_for(tag, deadline) {
                 // Early: the deadline is beyond the wheel's span, or the entry went astray.
                 self.wheel.push_again(entry, deadline, self.shard());
             }
@@ -153,7 +157,7 @@ impl Core {
     }
 
     /// Removes what is due among the slots with a key's tag.
-    pub(super) fn expire_line(&self, place: Place, now: u64) {
+    pub(super) fn expire_place(&self, place: Place, now: u64) {
         for hit in self.table.scan(place) {
             self.expire_if_due(hit, now);
         }
@@ -161,12 +165,12 @@ impl Core {
 
     /// Removes a finished record whose retention is over.
     pub(super) fn expire_if_due(&self, hit: Hit, now: u64) {
-        if let Some(response) = self.pin(hit) {
+        if let Some((hit, response)) = self.pin_moved(hit) {
             self.expire_if_over(hit, response, response.deadline(), now);
         }
     }
 
-    /// The same for a response that was pinned through `hit`; it is let go of. True: it stays.
+    /// The same for a response that was pinned through `hit`; it is let go of. False: it is not over.
     ///
     /// `now` was read before the line was scanned. So what is over by then is the record that the
     /// scan found, and the line is its line: one that came later, even to the same granule and, with
@@ -174,7 +178,7 @@ impl Core {
     fn expire_if_over(&self, hit: Hit, response: Response<'_>, deadline: u64, now: u64) -> bool {
         if deadline > now {
             self.unpin(hit.at, response);
-            return true;
+            return false;
         }
         let mut seen = self.table.load(hit.at);
         while let Slot::Done { loc, pins, .. } = seen
@@ -189,13 +193,15 @@ impl Core {
                     if pins == 0 {
                         self.release(response, 1);
                     }
-                    return false;
+                    return true;
                 }
                 Err(now) => seen = now,
             }
         }
+        // Moved by somebody who did not see our pin (it was moved itself): then it is not gone.
+        let is_gone = self.moved(hit).is_none();
         self.release(response, 1);
-        false
+        is_gone
     }
 
     /// Ends a lease whose deadline has passed, as its owner's policy says. Contends with `renew` in
@@ -237,7 +243,7 @@ impl Core {
 
     /// Looks through some of the flights in use, on from `cursor`: ends leases that ran out, and goes
     /// on with what a stopped thread left behind. True at the end of a round.
-    fn sweep_flights(&self, cursor: &AtomicU32, words: u32, now: u64, spare: Option<u32>) -> bool {
+    fn sweep_flights(&self, cursor: &AtomicU32, words: u32, now: u64, except: Option<u32>) -> bool {
         let count = self.flights.in_use.active_word_count();
         let slice = |at: u32| {
             let from = if at < count { at } else { 0 };
@@ -252,7 +258,7 @@ impl Core {
             while in_use != 0 {
                 let index = word * u64::BITS + in_use.trailing_zeros();
                 in_use &= in_use - 1;
-                if index < self.geometry.flights && Some(index) != spare {
+                if index < self.geometry.flights && Some(index) != except {
                     self.look_after(index, now);
                 }
             }

@@ -230,7 +230,7 @@ impl Core {
             if next.is_still_waiting(&self.nodes) {
                 self.nodes.get(next.number).notify(&self.parker);
                 if deadline < term.deadline() {
-                    self.set_watch(index, next.number);
+                    self.wake_watcher(index, next.number);
                 }
                 return;
             }
@@ -240,7 +240,7 @@ impl Core {
 
     /// Waiters sleep until the deadline they last saw, and now there may be an earlier one. One of
     /// them, not all, wakes and watches over it, so that nobody else has to (K7, L6).
-    fn set_watch(&self, index: u32, besides: u32) {
+    fn wake_watcher(&self, index: u32, besides: u32) {
         let queue = &self.flights.get(index).queue;
         if let Some(watcher) = queue.oldest_besides(&self.nodes, besides) {
             self.nodes.get(watcher).notify(&self.parker);
@@ -257,7 +257,7 @@ impl Core {
         self.serve(waiting.flight, waiting.tenancy, self.clock.now());
         if matches!(flight.fate(), Fate::Leased { .. } | Fate::Vacated { .. }) {
             // Whoever leaves may have been the one that watched, or the one that accepted.
-            self.set_watch(waiting.flight, waiting.node);
+            self.wake_watcher(waiting.flight, waiting.node);
         }
         // Relaxed: a count.
         flight.waiters.fetch_sub(1, Ordering::Relaxed);

@@ -2,16 +2,18 @@
 //!
 //! [`Core`] holds the structures; each file here is one part of the life of a record:
 //!
-//! - `claim`: find the record, or make one; the decision who executes.
+//! - `claim`: find the record, or make one; the decision who executes. `draft`: a lease in the making.
 //! - `end`: complete, cancel, halt, renew; and `finish`, which any thread can do after them.
 //! - `hand_over`: the queue is served: offer, accept, pass on; joining and leaving.
 //! - `expiry`: what time ends: leases, finished records; and making room.
-//! - `pins`: holding a response while looking at it.
+//! - `pins`: holding a response while looking at it. `compaction`: moving those that are in the way.
 //!
 //! No function here blocks, and each loop goes round again only because another thread's step
 //! succeeded (P1).
 
 mod claim;
+mod compaction;
+mod draft;
 mod end;
 mod expiry;
 mod hand_over;
@@ -30,6 +32,7 @@ use crate::memory::budget::Budget;
 use crate::outcome::OnEnd;
 use crate::record::flight::Flights;
 use crate::stats::{Count, Counters};
+use crate::sync::thread::Thread;
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, thread};
 use crate::table::{Place, Table};
 use crate::wait::node::Nodes;
@@ -78,6 +81,8 @@ pub(crate) struct Core {
     table_sweep: AtomicU32,
     room_sweep: AtomicU32,
     flight_sweep: AtomicU32,
+    /// Where the next search for a run that can be cleared goes on.
+    compaction_cursor: AtomicU32,
     records_peak: AtomicU64,
     granules_peak: AtomicU64,
     waiters_peak: AtomicU64,
@@ -106,6 +111,7 @@ impl Core {
             table_sweep: AtomicU32::new(0),
             room_sweep: AtomicU32::new(0),
             flight_sweep: AtomicU32::new(0),
+            compaction_cursor: AtomicU32::new(0),
             records_peak: AtomicU64::new(0),
             granules_peak: AtomicU64::new(0),
             waiters_peak: AtomicU64::new(0),
@@ -114,9 +120,14 @@ impl Core {
 
     /// The shard of the calling thread: where it allocates, counts and inserts.
     #[inline]
-    fn shard(&self) -> usize {
+    pub(crate) fn shard(&self) -> usize {
+        self.shard_of(thread::current())
+    }
+
+    #[inline]
+    fn shard_of(&self, thread: Thread) -> usize {
         // Shards are a power of two.
-        (thread().number & (self.geometry.shards - 1)) as usize
+        (thread.number & (self.geometry.shards - 1)) as usize
     }
 
     /// Where a key belongs. The seed is secret: callers who choose their ids cannot choose a line.
@@ -130,7 +141,8 @@ impl Core {
 
     #[inline]
     pub(crate) fn count(&self, what: Count) {
-        self.counters.add(what, thread(), self.shard());
+        let thread = thread::current();
+        self.counters.add(what, thread, self.shard_of(thread));
     }
 
     /// No new keys from now on, and no hand-overs.

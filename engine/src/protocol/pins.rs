@@ -33,6 +33,25 @@ impl Core {
         }
     }
 
+    /// As `pin`; if the response has been moved meanwhile (`compaction`), the one that is there now.
+    pub(super) fn pin_moved(&self, hit: Hit) -> Option<(Hit, Response<'_>)> {
+        let mut hit = hit;
+        loop {
+            if let Some(response) = self.pin(hit) {
+                return Some((hit, response));
+            }
+            hit = self.moved(hit)?;
+        }
+    }
+
+    /// The slot as it is now, if it has been a response with the same tag all along, but not this one.
+    pub(super) fn moved(&self, hit: Hit) -> Option<Hit> {
+        let now = Hit::new(hit.at, self.table.load(hit.at));
+        let is_response = hit.slot().loc().is_some() && now.slot().loc().is_some();
+        let is_other = now.slot().loc() != hit.slot().loc() && now.place() == hit.place();
+        (is_response && is_other).then_some(now)
+    }
+
     /// Moves the pins counted in a slot over to the response, which the caller holds. First added
     /// there, then taken here: in between there is one too many, never one too few.
     #[cold]
@@ -76,7 +95,7 @@ impl Core {
     }
 
     /// Gives the memory of a response back, that nobody holds (response.2).
-    pub(super) fn free_response(&self, response: Response<'_>) {
+    fn free_response(&self, response: Response<'_>) {
         let size = response.size();
         self.arena.free(response.loc(), size);
         self.granules.give(size.into(), self.shard());

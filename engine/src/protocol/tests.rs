@@ -3,13 +3,15 @@
 //! The states are made by hand, step by step as the protocol would, and then somebody else comes.
 //! Models reach them as well, but among thousands of interleavings; here each has a name.
 
+use core::mem::ManuallyDrop;
 use core::time::Duration;
 
 use super::*;
 use crate::clock::ManualClock;
 use crate::outcome::Reason;
+use crate::protocol::draft::Draft;
 use crate::record::fate::Fate;
-use crate::record::flight::{Facts, Identity};
+use crate::record::flight::Identity;
 use crate::record::response::Kind;
 use crate::record::term::Term;
 use crate::stats::Count;
@@ -76,18 +78,16 @@ fn queue(core: &Core, ask: Ask) -> Waiting {
     }
 }
 
-/// A flight as `claim` drafts it, up to the last step before publishing.
+/// A draft as `claim` makes it, up to the last step before publishing. It is never given back.
 fn draft(core: &Core) -> (u32, Slot) {
     let ask = ask(false);
-    assert!(core.records.take(1, 0) && core.granules.take(1, 0));
-    let index = core.flights.in_use.alloc(1, 0).expect("a flight");
-    let flight = core.flights.get(index);
-    let tenancy = flight.begin(&ask.identity, Facts::default());
-    let generation = flight.first_generation(core.geometry.generation_mask);
-    flight.draft(generation);
-    flight.set_term(core.term(&ask.terms, generation, core.clock.now()));
-    let tag = core.place(ask.identity.id).tag;
-    (index, Slot::Flight { tag, flight: index, tenancy: Slot::tenancy(tenancy) })
+    let mut claimed = Claimed::Refused(Refusal::Closed);
+    let mut draft = ManuallyDrop::new(Draft::new(core, &mut claimed));
+    draft.take_record().expect("there is room");
+    let drafted = draft.prepare(&ask, core.clock.now()).expect("there is room");
+    let slot = drafted.slot(core.place(ask.identity.id).tag);
+    let Slot::Flight { flight, .. } = slot else { panic!("a draft is a flight") };
+    (flight, slot)
 }
 
 fn tick(core: &Core) {
@@ -185,4 +185,54 @@ fn an_offer_to_one_that_may_not_execute_passes_on() {
     flight.change_term(flight.term(), offer).expect("nobody else offers it");
     assert!(matches!(core.poll(&watcher), Verdict::Wait(_)));
     assert!(matches!(core.poll(&waiting), Verdict::Execute(_)));
+}
+
+/// Completes the key with these bytes; where they lie.
+fn store(core: &Core, bytes: &[u8]) -> u32 {
+    let held = own(core);
+    let ending = Ending { kind: Kind::Response, reason: Reason::Owner, bytes, retention: 5 };
+    core.complete(&held, ending).expect("the lease is ours");
+    let loc = find(core);
+    core.release(core.response(loc), 1);
+    loc
+}
+
+/// Where the response of the key is; the caller holds it.
+#[track_caller]
+fn find(core: &Core) -> u32 {
+    match claim(core, ask(false)) {
+        Claimed::Finished(loc) => loc,
+        other => panic!("no response, but {other:?}"),
+    }
+}
+
+#[test]
+fn a_response_that_is_in_the_way_is_moved() {
+    let (core, clock) = core(8);
+    let bytes = [7; 100];
+    let before = store(&core, &bytes);
+    assert_eq!(core.clear_run(before, 3), Some(before));
+    let after = find(&core);
+    assert!(after != before && core.response(after).bytes() == bytes);
+    assert_eq!(core.bytes_used(), 3 * 64, "one response, wherever it is");
+    core.release(core.response(after), 1);
+    // Its reminder finds it all the same.
+    core.arena.free(before, 3);
+    clock.advance(Duration::from_millis(10));
+    tick(&core);
+    assert_eq!((core.records_used(), core.bytes_used()), (0, 0));
+    assert_eq!(core.memory_used(), [0; 3]);
+}
+
+#[test]
+fn a_response_that_is_held_is_not_moved() {
+    let (core, clock) = core(8);
+    let before = store(&core, &[7; 100]);
+    let held = find(&core);
+    assert_eq!((held, core.clear_run(before, 3)), (before, None));
+    assert_eq!(core.bytes_used(), 3 * 64, "nor copied for nothing");
+    core.release(core.response(held), 1);
+    clock.advance(Duration::from_millis(10));
+    tick(&core);
+    assert_eq!((core.bytes_used(), core.memory_used()), (0, [0; 3]));
 }

@@ -23,7 +23,7 @@
 //! fate.2  The step that ends the lease carries the result with it: `Ended` names the response,
 //!     `Dropped` the reason, `Vacated` that the queue is to be served. Any thread can do the rest
 //!     (L3).
-//! fate.3  `detached` is set once in a tenancy, by the thread whose CAS took the flight out of the
+//! fate.3  `detached` is set at most once in a tenancy, by the thread whose CAS took the flight out of the
 //!     table.
 //! fate.4  A flight becomes `Free` only from a detached word with its queue closed and empty; or in
 //!     one step for both, by the thread that would detach it, when the queue is that already; or

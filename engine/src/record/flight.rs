@@ -37,7 +37,7 @@ pub(crate) struct Flight {
     tenancy: AtomicU64,
     id: [AtomicU64; 2],
     /// Low 32 bits: the attempt; bit 32: a fingerprint is bound.
-    facts: AtomicU64,
+    attempt: AtomicU64,
     generation: AtomicU64,
     fingerprint: [AtomicU64; 2],
     started: AtomicU64,
@@ -142,7 +142,7 @@ impl Flight {
     #[inline]
     pub(crate) fn identity(&self) -> Identity {
         // Relaxed: flight.1 validates.
-        let bound = self.facts.load(Ordering::Relaxed) & HAS_FINGERPRINT != 0;
+        let bound = self.attempt.load(Ordering::Relaxed) & HAS_FINGERPRINT != 0;
         Identity {
             id: load_pair(&self.id),
             fingerprint: bound.then(|| load_pair(&self.fingerprint)),
@@ -159,17 +159,17 @@ impl Flight {
         Facts {
             started: self.started.load(Ordering::Relaxed),
             owner: self.owner.load(Ordering::Relaxed),
-            attempt: self.facts.load(Ordering::Relaxed) as u32,
+            attempt: self.attempt.load(Ordering::Relaxed) as u32,
         }
     }
 
-    /// Written by a waiter that has just become the owner.
+    /// By the owner of the moment: a claim before it publishes, a waiter that has accepted.
     pub(crate) fn set_facts(&self, facts: Facts) {
         // Relaxed: reports.
         self.started.store(facts.started, Ordering::Relaxed);
         self.owner.store(facts.owner, Ordering::Relaxed);
-        let bound = self.facts.load(Ordering::Relaxed) & HAS_FINGERPRINT;
-        self.facts.store(bound | u64::from(facts.attempt), Ordering::Relaxed);
+        let bound = self.attempt.load(Ordering::Relaxed) & HAS_FINGERPRINT;
+        self.attempt.store(bound | u64::from(facts.attempt), Ordering::Relaxed);
     }
 
     /// A generation nobody has had (fate.1). `mask` is the geometry's; all ones but in tests.
@@ -177,13 +177,6 @@ impl Flight {
     pub(crate) fn next_generation(&self, mask: u64) -> u64 {
         // AcqRel: a helper reads it after the term that carries its tag (see `generation_of`).
         (self.generation.fetch_add(1, Ordering::AcqRel) + 1) & mask
-    }
-
-    /// The full generation of an accepted term: the latest given out that ends in `tag`.
-    pub(crate) fn generation_of(&self, tag: u64, mask: u64) -> u64 {
-        let latest = self.generation.load(Ordering::Acquire);
-        let behind = Term::tag((latest & mask).wrapping_sub(tag)) & mask;
-        latest.wrapping_sub(behind) & mask
     }
 
     /// The same for a flight that the caller alone has.
@@ -195,28 +188,31 @@ impl Flight {
         generation & mask
     }
 
+    /// The full generation of an accepted term: the latest given out that ends in `tag`.
+    pub(crate) fn generation_of(&self, tag: u64, mask: u64) -> u64 {
+        let latest = self.generation.load(Ordering::Acquire);
+        let behind = Term::tag((latest & mask).wrapping_sub(tag)) & mask;
+        latest.wrapping_sub(behind) & mask
+    }
+
     /// Makes a freshly allocated flight a new tenant's. The caller alone has it (bitmap.1).
-    pub(crate) fn begin(&self, identity: &Identity, facts: Facts) -> u64 {
+    pub(crate) fn begin(&self, id: [u64; 2]) -> u64 {
         // Relaxed: the allocation bit ordered us after the last tenant, and nobody else writes.
         let tenancy = self.tenancy.load(Ordering::Relaxed) + 1;
         self.tenancy.store(tenancy, Ordering::Relaxed);
         // Release fence (edge "tenancy"): pairs with the Acquire fence in `still`.
         fence(Ordering::Release);
-        store_pair(&self.id, identity.id);
-        self.facts.store(u64::from(facts.attempt), Ordering::Relaxed);
-        self.bind(identity.fingerprint);
-        self.started.store(facts.started, Ordering::Relaxed);
-        self.owner.store(facts.owner, Ordering::Relaxed);
+        store_pair(&self.id, id);
         tenancy
     }
 
     /// Binds the fingerprint; still before the flight is published.
     pub(crate) fn bind(&self, fingerprint: Option<[u64; 2]>) {
         // Relaxed: as in `begin`.
-        let facts = self.facts.load(Ordering::Relaxed) & !HAS_FINGERPRINT;
+        let facts = self.attempt.load(Ordering::Relaxed) & !HAS_FINGERPRINT;
         let bound = if fingerprint.is_some() { HAS_FINGERPRINT } else { 0 };
         store_pair(&self.fingerprint, fingerprint.unwrap_or_default());
-        self.facts.store(facts | bound, Ordering::Relaxed);
+        self.attempt.store(facts | bound, Ordering::Relaxed);
     }
 
     /// Drafts the first lease of a tenancy; still before the flight is published (fate.5).

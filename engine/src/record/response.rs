@@ -17,7 +17,7 @@
 //! response.3  The header and the bytes are written before publication and never after.
 
 use crate::memory::arena::{Arena, Granule};
-use crate::outcome::Reason;
+use crate::outcome::{Reason, State};
 use crate::record::flight::Identity;
 use crate::record::{Field, TIME_BITS};
 use crate::sync::{Ordering, fence};
@@ -26,7 +26,8 @@ use crate::sync::{Ordering, fence};
 const LINKED: u64 = 1 << 40;
 
 const HOLDS: usize = 0;
-const ID: usize = 1;
+/// The words of the head granule that have the id.
+pub(crate) const ID: usize = 1;
 const FINGERPRINT: usize = 3;
 const OUTCOME: usize = 5;
 const ORIGIN: usize = 6;
@@ -61,6 +62,15 @@ impl Kind {
     #[inline]
     pub(crate) fn has_bytes(self) -> bool {
         matches!(self, Kind::Response | Kind::Error)
+    }
+
+    /// The state of a record that is finished like this.
+    pub(crate) fn state(self) -> State {
+        match self {
+            Kind::Response | Kind::Error | Kind::Tombstone => State::Completed,
+            Kind::Cancelled => State::Cancelled,
+            Kind::Halted => State::Halted,
+        }
     }
 
     fn unpack(bits: u64) -> Self {
@@ -236,6 +246,28 @@ impl<'a> Response<'a> {
             fence(Ordering::Acquire);
         }
         before == count
+    }
+
+    /// Whether nobody holds it but the caller, who has pinned it; `pins` are what its slot counts.
+    pub(crate) fn is_held_once(&self, pins: u64) -> bool {
+        // Relaxed: a guess, worth a copy for nothing if it is wrong.
+        self.granule().words[HOLDS].load(Ordering::Relaxed) + pins == LINKED + 1
+    }
+
+    /// Writes a copy into a fresh run at `loc`, as a slot is about to name it. The caller holds this one,
+    /// and has the run alone (bitmap.1).
+    pub(crate) fn copy_to(&self, loc: u32) {
+        for index in 0..self.size() {
+            let (from, to) =
+                (self.arena.granule(self.loc + index), self.arena.granule(loc + index));
+            from.watch.read();
+            to.watch.write();
+            // Relaxed: immutable here (response.3), published by the slot there (edge "publish").
+            for (from, to) in from.words.iter().zip(&to.words) {
+                to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+            }
+        }
+        self.arena.granule(loc).words[HOLDS].store(LINKED, Ordering::Relaxed);
     }
 
     /// The slot that named it does so no more, and had counted `pins`; true if the caller must free

@@ -209,7 +209,8 @@ impl Table {
             .map_err(Slot::unpack)
     }
 
-    /// Makes `slot` part of the line that `scan` looked through and did not find the key in.
+    /// Makes `slot` part of the line, if its header still is `scanned`, under which the caller did not
+    /// find the key.
     pub(crate) fn publish(
         &self,
         place: Place,
@@ -224,7 +225,8 @@ impl Table {
             && (scanned.is_frozen() || Link::unpack(line.link.load(Ordering::Acquire)) != at.link)
         {
             // The pair it is in is not this line's any more.
-            self.vacate(reserved.take());
+            self.vacate(at);
+            *reserved = None;
         }
         if reserved.is_none() {
             *reserved = self.reserve(place.line, scanned, slot, shard);
@@ -232,7 +234,8 @@ impl Table {
         let Some(at) = *reserved else {
             return self.no_room(place.line, scanned);
         };
-        // Release (edge "publish"): the flight is written before. Relaxed on failure: scan again.
+        // AcqRel (edge "publish"): the flight is written before; what the line's next owner sees
+        // comes after. Relaxed on failure: scan again.
         let publish = line.header.compare_exchange(
             scanned.0,
             scanned.with(at.slot).0,
@@ -244,38 +247,35 @@ impl Table {
 
     /// Gives back a reservation that will not be published.
     pub(crate) fn unreserve(&self, reserved: Option<SlotRef>) {
-        self.vacate(reserved);
-        if let Some(at) = reserved
-            && at.slot >= MAIN_SLOTS
-        {
+        let Some(at) = reserved else { return };
+        self.vacate(at);
+        if at.slot >= MAIN_SLOTS {
             // The pair may have been put on for this alone. Only here, where the caller is done:
             // two that go on trying would take each other's off for ever.
             self.take_pair_off(at.line);
         }
     }
 
-    fn vacate(&self, reserved: Option<SlotRef>) {
-        if let Some(at) = reserved {
-            // Release: whoever reserves it next comes after us. Nobody else writes it (slot.2).
-            self.word(at).store(Slot::Vacant.pack(), Ordering::Release);
-        }
+    fn vacate(&self, at: SlotRef) {
+        // Release: whoever reserves it next comes after us. Nobody else writes a reservation
+        // (slot.4), nor a dead slot (slot.3).
+        self.word(at).store(Slot::Vacant.pack(), Ordering::Release);
     }
 
-    /// Takes the key of a published slot out of the table; false if the slot has changed.
+    /// Takes the key of a published slot out of the table. `Err` has what is there instead.
     pub(crate) fn remove(&self, at: SlotRef, from: Slot) -> Result<(), Slot> {
         let Place { tag, .. } = Hit::new(at, from).place();
         self.change(at, from, Slot::Dead { tag })?;
         let line = &self.lines[at.line as usize];
         // AcqRel: the next scan of the line sees the slot gone, and ours is after what is there.
-        // Never fails for good: we alone clear this bit (slot.3).
+        // Cannot fail: the closure refuses nothing. We alone clear this bit (slot.3).
         let before = line
             .header
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |header| {
                 Some(Header(header).without(at.slot).0)
             })
             .unwrap_or_default();
-        // Release: as in `unreserve`.
-        self.word(at).store(Slot::Vacant.pack(), Ordering::Release);
+        self.vacate(at);
         if at.slot >= MAIN_SLOTS && !Header(before).without(at.slot).has_overflow() {
             self.take_pair_off(at.line);
         }

@@ -8,11 +8,13 @@
 //! Dead       tag 12    3         -
 //! ```
 //!
-//! slot.1  A slot goes Vacant -> Flight (reserved, then published by the header) -> Done -> Dead ->
+//! slot.1  A slot goes Vacant -> Flight (reserved) -> Vacant, or, published by the header, -> Done -> Dead ->
 //!     Vacant, or Flight -> Dead, or in place Done -> Flight and Flight -> Flight for the same key.
+//!     Done -> Done, with another count of pins or a copy of the same response.
 //! slot.2  A slot that says Done is always published. One that says Flight may be a reservation: it
 //!     is part of the table only if the header says so.
 //! slot.3  Only whoever made a slot Dead clears its header bit, and then makes it Vacant.
+//! slot.4  A reservation is written only by its maker, who publishes it or makes it Vacant.
 
 use crate::record::{Field, LOC_BITS};
 
@@ -52,6 +54,14 @@ impl Slot {
     /// What a slot keeps of a tenancy.
     pub(crate) const fn tenancy(tenancy: u64) -> u64 {
         tenancy & Tenancy::MAX
+    }
+
+    /// Where the response is that the slot names.
+    pub(crate) fn loc(self) -> Option<u32> {
+        match self {
+            Slot::Done { loc, .. } => Some(loc),
+            _ => None,
+        }
     }
 
     /// Whether a raw word carries `tag`, without a branch.

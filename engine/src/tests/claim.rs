@@ -124,6 +124,9 @@ fn t3_the_reason_says_how_the_lease_ended() {
             lab.own(key).cancel_all(Reason::Code(code)).expect("the lease is ours");
             assert_eq!(reason(10 + u128::from(code)), Reason::Code(code));
         }
+        // What the engine alone can know is not an owner's to say.
+        lab.own(lab.key(4)).cancel(Reason::LeaseExpired).expect("the lease is ours");
+        assert_eq!(reason(4), Reason::Owner);
         lab.assert_ticks_empty_it();
     });
 }

@@ -103,10 +103,11 @@ mod system {
 
     pub(super) fn sleep(word: &AtomicU32, asleep: u32, time: Duration) {
         let key = core::ptr::from_ref(word).addr();
+        // Acquire: pairs with the swap in `notify`.
         let still = || word.load(Ordering::Acquire) == asleep;
         let until = Instant::now().checked_add(time);
-        // SAFETY: K1 of parking_lot_core (the key is the address of a word that the engine owns;
-        // the closures neither panic nor call into the parking lot).
+        // SAFETY: what `park` asks for (the key is the address of a word that the engine owns; the
+        // closures neither panic nor call into the parking lot).
         unsafe {
             park(key, still, || {}, |_, _| {}, DEFAULT_PARK_TOKEN, until);
         }

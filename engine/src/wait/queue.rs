@@ -1,7 +1,7 @@
 //! The queue of one flight's waiters: a linked list, youngest first, without a lock.
 //!
 //! ```text
-//! queue word:  closed 1 | version 43 | head 20
+//! queue word:  open 1 | version 43 | head 20
 //! head -> youngest -> ... -> oldest -> 0
 //! ```
 //!

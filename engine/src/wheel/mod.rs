@@ -34,7 +34,7 @@ pub(crate) use level::Shape;
 use crate::memory::bitmap::Bitmap;
 use crate::memory::region::{Region, Zeroed};
 use crate::record::Field;
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, model_fence};
 
 /// Entries of a chunk; its first word is the link to the next. Two in models, to have more chunks.
 const CHUNK_ENTRIES: u32 = if cfg!(idem_loom) { 2 } else { 63 };
@@ -52,9 +52,9 @@ type LineBits = Field<{ Tag::END }, 28>;
 pub(crate) struct Entry {
     pub(crate) line: u32,
     /// Low bits of the tag in the table.
-    pub(crate) tag: u64,
+    tag: u64,
     /// Low bits of the deadline it was inserted for.
-    pub(crate) time: u64,
+    time: u64,
 }
 
 impl Entry {
@@ -141,8 +141,9 @@ pub(crate) struct Wheel {
     shards: Box<[CachePadded<Shard>]>,
     chunks: Region<Chunk>,
     in_use: Bitmap,
-    /// Chunks in use, counted; how many there may be for a new reminder to need one more (wheel.4).
+    /// Chunks in use, counted once a chunk.
     used: CachePadded<AtomicU32>,
+    /// How many may be in use for a new reminder to take another (wheel.4).
     limit: u32,
 }
 
@@ -173,8 +174,9 @@ impl Wheel {
     }
 
     /// Inserts a reminder again that came early; there always is room for it (wheel.4).
-    pub(crate) fn push_again(&self, entry: Entry, deadline: u64, shard: usize) -> bool {
-        self.put(entry, deadline, shard, u32::MAX)
+    pub(crate) fn push_again(&self, entry: Entry, deadline: u64, shard: usize) {
+        let inserted = self.put(entry, deadline, shard, u32::MAX);
+        debug_assert!(inserted, "wheel.4: moving an entry needs no new room");
     }
 
     fn put(&self, entry: Entry, deadline: u64, at: usize, limit: u32) -> bool {
@@ -187,7 +189,7 @@ impl Wheel {
             if !self.insert(at, bucket, entry, limit) {
                 return false;
             }
-            crate::sync::model_fence();
+            model_fence();
             if self.shards[at].done.load(Ordering::SeqCst) < first {
                 return true;
             }
@@ -195,9 +197,8 @@ impl Wheel {
         }
     }
 
-    /// Processes ticks up to `now`, at most about `budget` entries; `visit` gets those due, up to a
-    /// chunk at a time. Returns
-    /// what is left of the budget: 0 means that there may be more to do.
+    /// Processes ticks up to `now`, about `budget` entries at most; `visit` gets those due, up to a
+    /// chunk at a time. Returns what is left of the budget: 0 means that there may be more to do.
     pub(crate) fn advance(&self, now: u64, budget: u32, mut visit: impl FnMut(&[Entry])) -> u32 {
         let mut left = budget;
         for at in 0..self.shards.len() {
@@ -240,15 +241,13 @@ impl Wheel {
     /// Moves `done` up to `tick`, if it is not there yet.
     fn move_done(&self, at: usize, tick: u64) {
         self.shards[at].done.fetch_max(tick, Ordering::SeqCst);
-        crate::sync::model_fence();
+        model_fence();
     }
 
     fn head(&self, at: usize, bucket: Bucket) -> HeadWord {
         HeadWord::unpack(self.shards[at].heads[self.shape.index(bucket)].load(Ordering::SeqCst))
     }
 
-    /// SeqCst: see `push`; as Release it publishes a new chunk, as Acquire it sees the entries of the
-    /// one taken.
     fn change_head(
         &self,
         at: usize,
@@ -258,6 +257,8 @@ impl Wheel {
         chunk: u32,
     ) -> bool {
         let to = HeadWord { version: from.version + 1, filled, chunk };
+        // SeqCst: see `put`; as Release it publishes a new chunk, as Acquire it sees the entries of
+        // the one taken.
         self.shards[at].heads[self.shape.index(bucket)]
             .compare_exchange(from.pack(), to.pack(), Ordering::SeqCst, Ordering::Relaxed)
             .is_ok()
@@ -308,7 +309,7 @@ impl Wheel {
         // SeqCst: pairs with the load in `empty`. Either that one finds the entry, or we see here
         // that the chunk has left the bucket, where nobody may come for the entry any more.
         let put = place.compare_exchange(0, entry.pack(), Ordering::SeqCst, Ordering::Relaxed);
-        crate::sync::model_fence();
+        model_fence();
         if put.is_err() || self.head(at, bucket).chunk == head.chunk {
             return put.is_ok();
         }
@@ -327,7 +328,7 @@ impl Wheel {
             // fails.
             let next = self.chunks[head.chunk as usize].next.load(Ordering::Relaxed) as u32;
             if self.change_head(at, bucket, head, CHUNK_ENTRIES, next) {
-                crate::sync::model_fence();
+                model_fence();
                 return Some(head.chunk);
             }
         }
@@ -363,7 +364,7 @@ impl Wheel {
             return;
         }
         for entry in due {
-            // Relaxed: `push` looks again.
+            // Relaxed: `put` looks again.
             let done = self.shards[at].done.load(Ordering::Relaxed);
             self.push_again(*entry, entry.tick(done), at);
         }

@@ -1,0 +1,152 @@
+//! A draft: what a claim holds on its way to a new lease, and gives back if it does not get there.
+
+use crate::outcome::{Limit, Origin, Reason};
+use crate::protocol::claim::{Ask, Claimed, Look, origin_after};
+use crate::protocol::{Core, Held};
+use crate::record::flight::{Facts, Identity};
+use crate::table::slot::Slot;
+use crate::table::{Hit, SlotRef};
+
+/// A flight in the making: what a claim holds until it is published, and gives back if it is not.
+pub(super) struct Draft<'a> {
+    core: &'a Core,
+    pub(super) shard: usize,
+    flight: Option<Drafted>,
+    pub(super) has_record: bool,
+    pub(super) has_cleared_line: bool,
+    pub(super) reserved: Option<SlotRef>,
+    /// What the lease will follow on, as far as this claim has seen it end.
+    origin: Origin,
+    attempt: u32,
+    bound: Option<[u64; 2]>,
+    pub(super) claimed: &'a mut Claimed,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Drafted {
+    index: u32,
+    tenancy: u64,
+    generation: u64,
+}
+
+impl Drafted {
+    pub(super) fn slot(self, tag: u64) -> Slot {
+        Slot::Flight { tag, flight: self.index, tenancy: Slot::tenancy(self.tenancy) }
+    }
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(core: &'a Core, claimed: &'a mut Claimed) -> Self {
+        Self {
+            core,
+            shard: core.shard(),
+            flight: None,
+            has_record: false,
+            has_cleared_line: false,
+            reserved: None,
+            origin: Origin::Fresh,
+            attempt: 1,
+            bound: None,
+            claimed,
+        }
+    }
+
+    /// The lease will be the first of its record, as far as this claim has seen.
+    pub(super) fn begin_afresh(&mut self) {
+        (self.origin, self.attempt, self.bound) = (Origin::Fresh, 1, None);
+    }
+
+    /// The lease will follow on one that this claim has seen end. One that expired leaves its
+    /// fingerprint to whoever takes over (K4); one that was given up leaves the key vacant.
+    pub(super) fn follow(&mut self, reason: Reason, before: Facts, identity: &Identity) {
+        (self.origin, self.attempt) = (origin_after(reason), before.attempt + 1);
+        self.bound = identity.fingerprint.filter(|_| self.origin == Origin::AfterExpiry);
+    }
+
+    /// A flight that is ready to be published, with its reserve of one granule.
+    pub(super) fn prepare(&mut self, ask: &Ask, now: u64) -> Result<Drafted, Limit> {
+        let core = self.core;
+        let facts = Facts { started: now, owner: ask.owner, attempt: self.attempt };
+        let fingerprint = ask.identity.fingerprint.or(self.bound);
+        let drafted = match self.flight {
+            Some(drafted) => drafted,
+            None => self.draft(ask.identity.id)?,
+        };
+        let flight = core.flights.get(drafted.index);
+        flight.bind(fingerprint);
+        flight.set_facts(facts);
+        flight.set_term(core.term(&ask.terms, drafted.generation, now));
+        Ok(drafted)
+    }
+
+    fn draft(&mut self, id: [u64; 2]) -> Result<Drafted, Limit> {
+        let core = self.core;
+        if !core.with_room(None, || core.granules.take(1, self.shard)) {
+            return Err(Limit::Bytes);
+        }
+        let mut index = core.flights.in_use.alloc(1, self.shard);
+        if index.is_none() {
+            // There is one for each record, up to `FLIGHT_COUNT_MAX`. So those that lack are in the
+            // middle of being given back, or that many are in use.
+            core.make_room(None);
+            index = core.flights.in_use.alloc(1, self.shard);
+        }
+        let Some(index) = index else {
+            core.granules.give(1, self.shard);
+            return Err(Limit::Records);
+        };
+        let flight = core.flights.get(index);
+        let tenancy = flight.begin(id);
+        let generation = flight.first_generation(core.geometry.generation_mask);
+        flight.draft(generation);
+        let drafted = Drafted { index, tenancy, generation };
+        self.flight = Some(drafted);
+        Ok(drafted)
+    }
+
+    /// Counts the key that is about to enter the table.
+    pub(super) fn take_record(&mut self) -> Result<(), Limit> {
+        let core = self.core;
+        if !self.has_record && !core.with_room(None, || core.records.take(1, self.shard)) {
+            return Err(Limit::Records);
+        }
+        self.has_record = true;
+        Ok(())
+    }
+
+    /// The flight has been published: the caller is its owner.
+    pub(super) fn execute(&mut self, ask: &Ask, hit: Hit) -> Look {
+        let Some(drafted) = self.flight.take() else { unreachable!("prepared before published") };
+        self.core.flights.get(drafted.index).promote(drafted.generation);
+        self.settle(Claimed::Execute(Held {
+            hit,
+            generation: drafted.generation,
+            retention: ask.terms.retention,
+            attempt: self.attempt,
+            on_abandon: ask.terms.on_abandon,
+            origin: self.origin,
+        }))
+    }
+
+    /// Decides the claim.
+    #[inline]
+    pub(super) fn settle(&mut self, claimed: Claimed) -> Look {
+        *self.claimed = claimed;
+        Look::Settled
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        let core = self.core;
+        core.table.unreserve(self.reserved.take());
+        if let Some(drafted) = self.flight {
+            core.flights.get(drafted.index).retract();
+            core.flights.in_use.free(drafted.index, 1);
+            core.granules.give(1, self.shard);
+        }
+        if self.has_record {
+            core.records.give(1, self.shard);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The one place that names atomics.
+//!
+//! Everything in the engine reaches them through here, so that the loom models (`--cfg idem_loom`)
+//! drive the shipped modules and not a copy. `clippy.toml` forbids the types anywhere else.
+#![cfg_attr(
+    not(idem_loom),
+    expect(
+        clippy::disallowed_types,
+        clippy::disallowed_methods,
+        reason = "this file is the facade the rules point to"
+    )
+)]
+
+pub(crate) mod thread;
+pub(crate) mod watch;
+
+#[cfg(not(idem_loom))]
+use core::sync::atomic as imp;
+#[cfg(idem_loom)]
+use loom::sync::atomic as imp;
+
+pub(crate) use imp::Ordering;
+// Aliases rather than re-exports: the rule is about the original names.
+pub(crate) type AtomicBool = imp::AtomicBool;
+pub(crate) type AtomicU32 = imp::AtomicU32;
+pub(crate) type AtomicU64 = imp::AtomicU64;
+
+/// A fence; see the atomics' own documentation.
+#[inline]
+pub(crate) fn fence(order: Ordering) {
+    imp::fence(order);
+}
+
+/// Lets the model run another thread, which this one waits for.
+#[cfg(idem_loom)]
+pub(crate) fn yield_now() {
+    loom::thread::yield_now();
+}
+
+/// For models only; elsewhere it is nothing.
+///
+/// Loom takes SeqCst accesses for `AcqRel`; where one order of all of them matters, this fence says so
+/// to the model. And where a call looks again after a step that failed, it keeps the model from
+/// exploring views that are older than what made the step fail.
+#[inline]
+pub(crate) fn model_fence() {
+    #[cfg(idem_loom)]
+    fence(Ordering::SeqCst);
+}
