@@ -117,7 +117,7 @@ impl Default for Builder {
 
 impl Builder {
     /// Keys that may have a record, in flight or finished. Default 1 000 000; at most 268 million, of
-    /// them 4 194 304 in flight at a time (one more gets
+    /// them 4 194 240 in flight at a time (one more gets
     /// [`Full(Records)`](crate::Outcome::Full)).
     pub fn records(mut self, count: usize) -> Self {
         self.records = count;

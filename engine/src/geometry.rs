@@ -5,6 +5,7 @@
 
 use crate::memory::arena::Granule;
 use crate::record::fate::Fate;
+use crate::record::flight::Flights;
 use crate::record::{Field, NODE_BITS};
 use crate::table::slot::Slot;
 use crate::wheel::{Entry, Shape};
@@ -38,6 +39,8 @@ impl Geometry {
     pub(crate) const WAITERS_MAX: usize = Field::<0, NODE_BITS>::MAX as usize - 1;
     /// The most records there can be.
     pub(crate) const RECORDS_MAX: usize = (Entry::LINE_COUNT_MAX - 1) as usize;
+    /// The most records in flight there can be: what a slot can name, less those that lie idle.
+    const FLIGHTS_MAX: u64 = Slot::FLIGHT_COUNT_MAX - Flights::SPARE_COUNT as u64;
     /// The most bytes of responses there can be.
     pub(crate) const BYTES_MAX: u64 = (u32::MAX as u64 / 5 * 4 - 4096) * Granule::BYTES as u64;
 
@@ -54,7 +57,7 @@ impl Geometry {
             lines_for: records,
             // One for each record, and for each that is over but has waiters which have not looked; up to
             // what a slot can name.
-            flights: (records + waiters as u64 + 64).min(Slot::FLIGHT_COUNT_MAX) as u32,
+            flights: (records + waiters as u64 + 64).min(Self::FLIGHTS_MAX) as u32,
             waiters: waiters as u32,
             granules,
             arena_granules: arena.min(u32::MAX.into()) as u32,

@@ -33,6 +33,7 @@ pub(crate) struct Bitmap {
     words: Region<AtomicU64>,
     unit_count: u32,
     reserved: u32,
+    /// A power of two.
     chunk_units: u32,
     chunk_count: u32,
     /// Chunks that may be searched; only grows.
@@ -55,6 +56,7 @@ impl Bitmap {
         let chunk_units = chunk_words * WORD_BITS;
         let word_count = unit_count.div_ceil(WORD_BITS);
         let words: Region<AtomicU64> = Region::new(word_count as usize)?;
+        debug_assert!(chunk_words.is_power_of_two());
         debug_assert!(reserved < WORD_BITS && reserved <= unit_count);
         // Relaxed throughout: nobody else sees the map yet.
         words[0].store((1 << reserved) - 1, Ordering::Relaxed);
@@ -90,8 +92,8 @@ impl Bitmap {
             None => self.alloc_by_chunk(from, count)?,
         };
         let next = start + count;
-        let is_chunk_over = next.is_multiple_of(self.chunk_units) || next >= self.unit_count;
-        let next = if is_chunk_over { self.leave_chunk(start / self.chunk_units) } else { next };
+        let is_chunk_over = next & (self.chunk_units - 1) == 0 || next >= self.unit_count;
+        let next = if is_chunk_over { self.leave_chunk(self.chunk_of(start)) } else { next };
         cursor.store(next, Ordering::Relaxed);
         Some(start)
     }
@@ -103,7 +105,7 @@ impl Bitmap {
             if let Some(start) = self.alloc_between(from, self.chunk_end_of(from), count) {
                 return Some(start);
             }
-            let mut from = self.leave_chunk(from / self.chunk_units);
+            let mut from = self.leave_chunk(self.chunk_of(from));
             for _ in 0..ROOMY_TRIES {
                 if let Some(start) = self.alloc_between(from, self.chunk_end_of(from), count) {
                     return Some(start);
@@ -118,7 +120,7 @@ impl Bitmap {
         }
         // Too large for a chunk, or every chunk is nearly full or in pieces: any run at all.
         let start = self.alloc_between(0, self.unit_count, count)?;
-        let last_chunk = (start + count - 1) / self.chunk_units;
+        let last_chunk = self.chunk_of(start + count - 1);
         self.active.fetch_max(last_chunk + 1, Ordering::Relaxed);
         Some(start)
     }
@@ -205,8 +207,14 @@ impl Bitmap {
         taken - beyond - self.reserved
     }
 
+    #[inline]
+    fn chunk_of(&self, unit: u32) -> u32 {
+        // Not a division: this is on the way of every allocation.
+        unit >> self.chunk_units.trailing_zeros()
+    }
+
     fn chunk_end_of(&self, unit: u32) -> u32 {
-        (unit / self.chunk_units + 1).saturating_mul(self.chunk_units).min(self.unit_count)
+        (self.chunk_of(unit) + 1).saturating_mul(self.chunk_units).min(self.unit_count)
     }
 
     /// Where to go on after the end of a chunk: at its beginning, if that has become free meanwhile

@@ -50,6 +50,19 @@ mod storage {
         }
     }
 
+    /// Begins to bring a value into the cache; does not wait for it.
+    #[inline]
+    pub(crate) fn prefetch<T>(value: &T) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: region.1 (any reference will do; it is not read through).
+            unsafe { _mm_prefetch(core::ptr::from_ref(value).cast(), _MM_HINT_T0) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = value;
+    }
+
     impl<T> Deref for Region<T> {
         type Target = [T];
 
@@ -86,6 +99,8 @@ mod storage {
         }
     }
 
+    pub(crate) fn prefetch<T>(_: &T) {}
+
     impl<T> Deref for Region<T> {
         type Target = [T];
 
@@ -95,4 +110,4 @@ mod storage {
     }
 }
 
-pub(crate) use storage::{Region, Zeroed};
+pub(crate) use storage::{Region, Zeroed, prefetch};

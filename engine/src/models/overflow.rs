@@ -21,7 +21,7 @@ fn publish(table: &Table, tag: u64) {
         let header = scan.header;
         assert_eq!(scan.next(), None);
         match table.publish(place(tag), header, flight(tag), &mut reserved, 0) {
-            Publish::Done(_) => return,
+            Publish::Done => return,
             Publish::Changed => loom::thread::yield_now(),
             Publish::NoRoom => panic!("there is room"),
         }

@@ -175,11 +175,7 @@ impl Core {
         };
         let slot = flight.slot(place.tag);
         match self.table.publish(place, header, slot, &mut draft.reserved, draft.shard) {
-            Publish::Done(at) => {
-                draft.reserved = None;
-                draft.has_record = false;
-                draft.execute(ask, Hit::new(at, slot))
-            }
+            Publish::Done => draft.publish(ask, slot),
             Publish::Changed => Look::Again,
             Publish::NoRoom if draft.has_cleared_line => {
                 draft.settle(Claimed::Refused(Refusal::Full(Limit::Records)))

@@ -4,6 +4,7 @@ use crate::outcome::{Limit, Origin, Reason};
 use crate::protocol::claim::{Ask, Claimed, Look, origin_after};
 use crate::protocol::{Core, Held};
 use crate::record::flight::{Facts, Identity};
+use crate::sync::thread;
 use crate::table::slot::Slot;
 use crate::table::{Hit, SlotRef};
 
@@ -84,12 +85,13 @@ impl<'a> Draft<'a> {
         if !core.with_room(None, || core.granules.take(1, self.shard)) {
             return Err(Limit::Bytes);
         }
-        let mut index = core.flights.in_use.alloc(1, self.shard);
+        let thread = thread::current();
+        let mut index = core.flights.alloc(thread, self.shard);
         if index.is_none() {
-            // There is one for each record, up to `FLIGHT_COUNT_MAX`. So those that lack are in the
+            // There is one for each record, up to what a slot can name. So those that lack are in the
             // middle of being given back, or that many are in use.
             core.make_room(None);
-            index = core.flights.in_use.alloc(1, self.shard);
+            index = core.flights.alloc(thread, self.shard);
         }
         let Some(index) = index else {
             core.granules.give(1, self.shard);
@@ -114,18 +116,28 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// The flight has been published: the caller is its owner.
+    /// The flight has been published where a slot was reserved: the caller is its owner.
+    pub(super) fn publish(&mut self, ask: &Ask, slot: Slot) -> Look {
+        let Some(at) = self.reserved.take() else { unreachable!("reserved before published") };
+        self.has_record = false;
+        self.execute(ask, Hit::new(at, slot))
+    }
+
+    /// The flight is in the table: the caller is its owner.
     pub(super) fn execute(&mut self, ask: &Ask, hit: Hit) -> Look {
         let Some(drafted) = self.flight.take() else { unreachable!("prepared before published") };
-        self.core.flights.get(drafted.index).promote(drafted.generation);
-        self.settle(Claimed::Execute(Held {
+        *self.claimed = Claimed::Execute(Held {
             hit,
             generation: drafted.generation,
             retention: ask.terms.retention,
             attempt: self.attempt,
             on_abandon: ask.terms.on_abandon,
             origin: self.origin,
-        }))
+        });
+        // After that, not before: this locked step empties the store buffer, which a copy of what was
+        // just written would have to wait for.
+        self.core.flights.get(drafted.index).promote(drafted.generation);
+        Look::Settled
     }
 
     /// Decides the claim.
@@ -142,7 +154,7 @@ impl Drop for Draft<'_> {
         core.table.unreserve(self.reserved.take());
         if let Some(drafted) = self.flight {
             core.flights.get(drafted.index).retract();
-            core.flights.in_use.free(drafted.index, 1);
+            core.flights.free(drafted.index, thread::current());
             core.granules.give(1, self.shard);
         }
         if self.has_record {

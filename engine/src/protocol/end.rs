@@ -11,12 +11,10 @@ use crate::record::fate::Fate;
 use crate::record::response::{Head, Kind, Response, granules_for};
 use crate::record::term::Term;
 use crate::stats::Count;
+use crate::sync::thread;
 use crate::table::slot::Slot;
 use crate::table::{Hit, SlotRef};
 use crate::wheel::Entry;
-
-/// Retentions, in milliseconds, so short that they may end before the slot says `Done`.
-const SHORT_RETENTION: u64 = 60_000;
 
 /// A lease as a plain value: the slot that names its flight, and the fencing token. Small: it is
 /// moved a lot.
@@ -213,12 +211,9 @@ impl Core {
             }
             None => self.finish(index, tenancy, ended),
         }
-        if kept && ending.retention < SHORT_RETENTION {
-            let now = self.clock.now();
-            if now >= head.deadline {
-                // The reminder may have come before the slot said Done; nobody else will look.
-                self.expire_place(place, now);
-            }
+        if kept && self.wheel.may_have_come(head.deadline, self.shard()) {
+            // Before the slot said Done, so that it found nothing; and nobody else will look.
+            self.expire_place(place, self.clock.now());
         }
         Ok(fit)
     }
@@ -368,6 +363,6 @@ impl Core {
             Fate::Ended { loc, .. } => self.release(self.response(loc), 1),
             _ => self.granules.give(1, self.shard()),
         }
-        self.flights.in_use.free(index, 1);
+        self.flights.free(index, thread::current());
     }
 }

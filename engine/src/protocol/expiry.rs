@@ -244,7 +244,7 @@ impl Core {
     /// Looks through some of the flights in use, on from `cursor`: ends leases that ran out, and goes
     /// on with what a stopped thread left behind. True at the end of a round.
     fn sweep_flights(&self, cursor: &AtomicU32, words: u32, now: u64, except: Option<u32>) -> bool {
-        let count = self.flights.in_use.active_word_count();
+        let count = self.flights.active_word_count();
         let slice = |at: u32| {
             let from = if at < count { at } else { 0 };
             (from, from.saturating_add(words).min(count))
@@ -254,11 +254,11 @@ impl Core {
         let at = cursor.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
         let (from, to) = slice(at.unwrap_or_default());
         for word in from..to {
-            let mut in_use = self.flights.in_use.word(word);
+            let mut in_use = self.flights.word(word);
             while in_use != 0 {
                 let index = word * u64::BITS + in_use.trailing_zeros();
                 in_use &= in_use - 1;
-                if index < self.geometry.flights && Some(index) != except {
+                if index < self.flights.count() && Some(index) != except {
                     self.look_after(index, now);
                 }
             }

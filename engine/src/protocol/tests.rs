@@ -111,7 +111,7 @@ fn a_draft_that_was_published_is_a_lease() {
     let place = core.place(ask(false).identity.id);
     let header = core.table.scan(place).header;
     let published = core.table.publish(place, header, slot, &mut None, 0);
-    assert!(matches!(published, Publish::Done(_)));
+    assert!(matches!(published, Publish::Done));
     let waiting = queue(&core, ask(true));
     assert!(matches!(core.flights.get(index).fate(), Fate::Leased { .. }));
     clock.advance(Duration::from_millis(LEASE));

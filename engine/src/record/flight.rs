@@ -20,10 +20,13 @@
 //!     slot unchanged, see tenancy unchanged - and what was read belongs to the record in that
 //!     slot.
 
+use crossbeam_utils::CachePadded;
+
 use crate::memory::bitmap::Bitmap;
 use crate::memory::region::{Region, Zeroed};
 use crate::record::fate::Fate;
 use crate::record::term::Term;
+use crate::sync::thread::{EXCLUSIVE_NUMBERS, Thread};
 use crate::sync::{AtomicU32, AtomicU64, Ordering, fence, model_fence};
 use crate::wait::queue::Queue;
 
@@ -259,18 +262,72 @@ fn store_pair(pair: &[AtomicU64; 2], value: [u64; 2]) {
 /// All flights, and which of them are in use.
 pub(crate) struct Flights {
     flights: Region<Flight>,
-    pub(crate) in_use: Bitmap,
+    in_use: Bitmap,
+    /// For each number that a thread has to itself, the flight it gave back last, plus one: it stays
+    /// in use, and warm, for the thread's next claim.
+    spares: Box<[CachePadded<AtomicU32>]>,
 }
 
 impl Flights {
+    /// Flights that may lie idle with threads, besides those that `new` is asked for.
+    pub(crate) const SPARE_COUNT: u32 = EXCLUSIVE_NUMBERS;
+
     pub(crate) fn new(count: u32, shard_count: u32) -> Option<Self> {
         // One word a chunk: a shard turns round in 64 flights, which stay in its cache.
         let in_use = Bitmap::new(count, 0, 1, shard_count)?;
-        Some(Self { flights: Region::new(count as usize)?, in_use })
+        let spare = |_| CachePadded::new(AtomicU32::new(0));
+        let spares = (0..Self::SPARE_COUNT).map(spare).collect();
+        Some(Self { flights: Region::new(count as usize)?, in_use, spares })
     }
 
     #[inline]
     pub(crate) fn get(&self, index: u32) -> &Flight {
         &self.flights[index as usize]
+    }
+
+    pub(crate) fn count(&self) -> u32 {
+        self.flights.len() as u32
+    }
+
+    /// A flight that is free, and the caller's alone (bitmap.1).
+    #[inline]
+    pub(crate) fn alloc(&self, thread: Thread, shard: usize) -> Option<u32> {
+        if thread.is_exclusive {
+            // Relaxed: nobody else uses the place (edge "thread number").
+            let spare = &self.spares[thread.number as usize];
+            if let Some(index) = spare.load(Ordering::Relaxed).checked_sub(1) {
+                spare.store(0, Ordering::Relaxed);
+                return Some(index);
+            }
+        }
+        self.in_use.alloc(1, shard)
+    }
+
+    #[inline]
+    pub(crate) fn free(&self, index: u32, thread: Thread) {
+        if thread.is_exclusive {
+            // Relaxed: as in `alloc`.
+            let spare = &self.spares[thread.number as usize];
+            if spare.load(Ordering::Relaxed) == 0 {
+                return spare.store(index + 1, Ordering::Relaxed);
+            }
+        }
+        self.in_use.free(index, 1);
+    }
+
+    /// The flights in use in a word of 64, spares included, as bits.
+    pub(crate) fn word(&self, index: u32) -> u64 {
+        self.in_use.word(index)
+    }
+
+    /// Words that have ever had a flight in use.
+    pub(crate) fn active_word_count(&self) -> u32 {
+        self.in_use.active_word_count()
+    }
+
+    /// Flights in use, for tests.
+    #[cfg(all(test, idem_loom))]
+    pub(crate) fn used(&self) -> u32 {
+        self.in_use.used()
     }
 }

@@ -104,8 +104,8 @@ impl Hit {
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Publish {
-    /// It is part of the table, here.
-    Done(SlotRef),
+    /// It is part of the table, where it was reserved.
+    Done,
     /// The line changed since it was scanned: scan again. The reservation stays.
     Changed,
     /// No slot to be had.
@@ -242,7 +242,7 @@ impl Table {
             Ordering::AcqRel,
             Ordering::Relaxed,
         );
-        if publish.is_ok() { Publish::Done(at) } else { Publish::Changed }
+        if publish.is_ok() { Publish::Done } else { Publish::Changed }
     }
 
     /// Gives back a reservation that will not be published.

@@ -32,12 +32,15 @@ use level::Bucket;
 pub(crate) use level::Shape;
 
 use crate::memory::bitmap::Bitmap;
-use crate::memory::region::{Region, Zeroed};
+use crate::memory::region::{Region, Zeroed, prefetch};
 use crate::record::Field;
 use crate::sync::{AtomicU32, AtomicU64, Ordering, model_fence};
 
 /// Entries of a chunk; its first word is the link to the next. Two in models, to have more chunks.
 const CHUNK_ENTRIES: u32 = if cfg!(idem_loom) { 2 } else { 63 };
+
+/// Entries of a cache line.
+const LINE_ENTRIES: usize = 8;
 
 type ChunkBits = Field<0, 24>;
 type Filled = Field<{ ChunkBits::END }, 8>;
@@ -197,6 +200,15 @@ impl Wheel {
         }
     }
 
+    /// Whether a reminder for `deadline` may have come already, inserted by this shard's threads.
+    ///
+    /// SeqCst as everywhere (wheel.2): whoever visits a tick has moved `done` to just before it. So if a
+    /// visitor did not see what the caller has written before this, the caller sees that `done`.
+    pub(crate) fn may_have_come(&self, deadline: u64, shard: usize) -> bool {
+        model_fence();
+        self.shards[shard].done.load(Ordering::SeqCst) + 1 >= deadline
+    }
+
     /// Processes ticks up to `now`, about `budget` entries at most; `visit` gets those due, up to a
     /// chunk at a time. Returns what is left of the budget: 0 means that there may be more to do.
     pub(crate) fn advance(&self, now: u64, budget: u32, mut visit: impl FnMut(&[Entry])) -> u32 {
@@ -305,7 +317,12 @@ impl Wheel {
 
     /// Writes to the place that was reserved under `head`; false: insert the entry again (wheel.3).
     fn fill(&self, at: usize, bucket: Bucket, head: HeadWord, entry: Entry) -> bool {
-        let place = &self.chunks[head.chunk as usize].entries[head.filled as usize];
+        let entries = &self.chunks[head.chunk as usize].entries;
+        let place = &entries[head.filled as usize];
+        if let Some(later) = entries.get(head.filled as usize + LINE_ENTRIES) {
+            // Taken long ago, or never: far away. The insertions until then hide it.
+            prefetch(later);
+        }
         // SeqCst: pairs with the load in `empty`. Either that one finds the entry, or we see here
         // that the chunk has left the bucket, where nobody may come for the entry any more.
         let put = place.compare_exchange(0, entry.pack(), Ordering::SeqCst, Ordering::Relaxed);
