@@ -72,3 +72,23 @@ fn the_place_of_an_expired_record_is_given_out_once() {
         world.settle();
     });
 }
+
+/// A record's retention ends while its completion is under way, and a tick passes: whether the
+/// reminder comes before the slot names the response or after, ticks alone remove it (R3).
+#[test]
+fn a_record_is_over_as_it_is_finished() {
+    explore(|| {
+        let world = World::new(geometry());
+        let terms = Terms { lease: 100, ..ask(1).terms };
+        let held = world.own(Ask { terms, ..ask(1) });
+        let complete = move |world: &World| world.complete(&held, SHORT, RETENTION).unwrap();
+        race(&world, complete, |world| {
+            world.pass_time(RETENTION);
+            world.core.tick();
+        });
+        world.pass_time(RETENTION);
+        while world.core.tick() {}
+        assert_eq!(world.core.records_used(), 0);
+        world.settle();
+    });
+}

@@ -153,6 +153,15 @@ fn p2_the_helper_thread_is_on_by_default_but_not_on_a_manual_clock() {
     lab.pass(RETENTION);
     assert_eq!(lab.clock.sleepers(), 0);
     assert_eq!(lab.engine.stats().records, 1, "nobody ticks");
+    // Real time: the record goes although nobody calls.
+    let engine = small().retention(Duration::from_millis(1)).build().expect("in bounds");
+    let Ok(Outcome::Execute(lease)) = engine.claim(engine.raw_key(1)) else { panic!("a new key") };
+    assert!(lease.complete(b"r").is_ok());
+    let begin = std::time::Instant::now();
+    while engine.stats().records > 0 {
+        assert!(begin.elapsed() < seconds(20), "nobody ticks");
+        std::thread::yield_now();
+    }
 }
 
 #[test]
