@@ -151,6 +151,8 @@ impl Bitmap {
         let word = |index: u32| self.words[index as usize].load(Ordering::Relaxed);
         let ones = |index: u32| word(index).count_ones();
         let width = count.div_ceil(WORD_BITS);
+        // Nothing is taken beyond the words in use without saying so (`active_word_count`).
+        let searchable = end.saturating_mul(WORD_BITS).min(self.unit_count);
         // Where the first free run of a word begins, though it be in the word before: close to what is
         // in use there, so that no gap is left that serves nobody.
         let start = |index: u32| {
@@ -158,7 +160,7 @@ impl Bitmap {
             let before =
                 if index > 0 && used & 1 == 0 { word(index - 1).leading_zeros() } else { 0 };
             let start = index * WORD_BITS + used.trailing_ones() - before;
-            (used != u64::MAX && start + count <= self.unit_count).then_some(start)
+            (used != u64::MAX && count <= searchable.saturating_sub(start)).then_some(start)
         };
         let last = searched.min((end + 1).saturating_sub(width));
         let mut used: u32 = (first..first + width).take_while(|i| *i < end).map(ones).sum();
@@ -404,6 +406,16 @@ mod tests {
         assert_eq!(map.used(), 0);
         assert_eq!(map.alloc(639, 0), Some(1));
         assert_eq!(map.alloc(1, 0), None);
+    }
+
+    #[test]
+    fn a_sparse_run_lies_within_the_words_in_use() {
+        // 130 units, of which one chunk of 64 is in use: a run must end there, however long it is.
+        let map = Bitmap::new(130, 1, 1, 1).unwrap();
+        assert_eq!(map.alloc(1, 0), Some(1));
+        assert_eq!(map.sparsest_run(62, 0).0, Some(2));
+        assert_eq!(map.sparsest_run(63, 0).0, None);
+        assert_eq!(map.sparsest_run(u32::MAX, 0).0, None);
     }
 
     #[test]

@@ -71,7 +71,7 @@ mod imp {
 
     fn take() -> u32 {
         // Acquire (edge "thread number"): pairs with `Guard`.
-        let lowest_free = |taken: u64| (taken != u64::MAX).then_some(taken | (taken + 1));
+        let lowest_free = |taken: u64| (taken != u64::MAX).then(|| taken | (taken + 1));
         match TAKEN.fetch_update(Ordering::Acquire, Ordering::Relaxed, lowest_free) {
             Ok(taken) => taken.trailing_ones(),
             // Relaxed: nothing is published through it. Shared numbers begin above the exclusive

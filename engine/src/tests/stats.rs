@@ -161,16 +161,18 @@ fn o1_counts_are_exact_with_any_number_of_threads() {
     lab.store(key, b"done");
     // More at a time than have counters of their own, and after some of them others again.
     for round in 1..=2 {
-        let begun = AtomicU64::new(0);
+        let (begun, start) = (AtomicU64::new(0), std::time::Instant::now());
         std::thread::scope(|scope| {
             for _ in 0..THREADS {
                 scope.spawn(|| {
-                    // All of them live at once.
+                    // All of them live at once, each with its number.
+                    drop(lab.replay(key));
                     begun.fetch_add(1, Ordering::AcqRel);
                     while begun.load(Ordering::Acquire) < THREADS {
+                        assert!(start.elapsed() < seconds(20), "a thread did not get so far");
                         std::thread::yield_now();
                     }
-                    (0..CLAIMS).for_each(|_| drop(lab.replay(key)));
+                    (1..CLAIMS).for_each(|_| drop(lab.replay(key)));
                 });
             }
         });
