@@ -19,7 +19,7 @@ pub(crate) struct Geometry {
     pub(crate) records: u64,
     /// Records that the table's lines are laid out for.
     pub(crate) lines_for: u64,
-    /// Records in flight.
+    /// Flights there are.
     pub(crate) flights: u32,
     /// Waiters.
     pub(crate) waiters: u32,
@@ -39,8 +39,6 @@ impl Geometry {
     pub(crate) const WAITERS_MAX: usize = Field::<0, NODE_BITS>::MAX as usize - 1;
     /// The most records there can be.
     pub(crate) const RECORDS_MAX: usize = (Entry::LINE_COUNT_MAX - 1) as usize;
-    /// The most records in flight there can be: what a slot can name, less those that lie idle.
-    const FLIGHTS_MAX: u64 = Slot::FLIGHT_COUNT_MAX - Flights::SPARE_COUNT as u64;
     /// The most bytes of responses there can be.
     pub(crate) const BYTES_MAX: u64 = (u32::MAX as u64 / 5 * 4 - 4096) * Granule::BYTES as u64;
 
@@ -55,9 +53,10 @@ impl Geometry {
             shards: (threads as u32 * 2).clamp(2, 64).next_power_of_two(),
             records,
             lines_for: records,
-            // One for each record, and for each that is over but has waiters which have not looked; up to
-            // what a slot can name.
-            flights: (records + waiters as u64 + 64).min(Self::FLIGHTS_MAX) as u32,
+            // One for each record, for each that is over but has waiters which have not looked, and
+            // those that lie idle with threads; up to what a slot can name.
+            flights: (records + waiters as u64 + 64 + u64::from(Flights::SPARE_COUNT))
+                .min(Slot::FLIGHT_COUNT_MAX) as u32,
             waiters: waiters as u32,
             granules,
             arena_granules: arena.min(u32::MAX.into()) as u32,

@@ -6,6 +6,8 @@
 //! random while the manual clock runs; a register per key, kept by the test, says whose lease
 //! surely holds. Which thread comes first is not repeatable; the choices are (`IDEM_SEED`).
 
+mod random;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -13,25 +15,13 @@ use std::time::{Duration, Instant};
 use idem::{
     Claim, Clock, Engine, Lease, ManualClock, OnEnd, Outcome, Reason, Replay, Stale, WaitOutcome,
 };
+use random::Random;
 
 const THREADS: u64 = 8;
 const KEYS: usize = 3;
 
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ mixed >> 31) % bound
-    }
-
-    fn millis(&mut self, bound: u64) -> Duration {
-        Duration::from_millis(self.below(bound) + 1)
-    }
+fn millis(random: &mut Random, bound: u64) -> Duration {
+    Duration::from_millis(random.below(bound) + 1)
 }
 
 /// Whose lease on a key certainly holds, and until when: it was given, its owner has not begun to
@@ -156,7 +146,7 @@ impl Worker<'_> {
     fn claim(&mut self) {
         let world = self.world;
         let key = self.random.below(KEYS as u64) as usize;
-        let time = self.random.millis(40);
+        let time = millis(&mut self.random, 40);
         let policy = if self.random.below(4) == 0 { OnEnd::FailWaiters } else { OnEnd::HandOver };
         let claim = Claim::new(world.engine.raw_key(key as u128))
             .lease(time)
@@ -172,7 +162,7 @@ impl Worker<'_> {
                 None
             }
             Outcome::InFlight(other) => {
-                let limit = self.random.millis(60);
+                let limit = millis(&mut self.random, 60);
                 let outcome = match self.random.below(8) {
                     0 => return drop(other),
                     1 => other.wait(),
@@ -209,7 +199,7 @@ impl Worker<'_> {
                 let _lost = owned.lease.into_token();
             }
             5..8 => {
-                let time = self.random.millis(40);
+                let time = millis(&mut self.random, 40);
                 world.renew(&mut owned, time);
                 self.leases.push(owned);
             }

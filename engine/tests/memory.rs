@@ -5,10 +5,13 @@
 //! binary of their own. The clock is manual; nobody sleeps.
 #![cfg(target_os = "linux")]
 
+mod random;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use idem::{Builder, Clock, Completion, Engine, ManualClock, Outcome};
+use random::Random;
 
 const MIB: u64 = 1 << 20;
 const RETENTION: Duration = Duration::from_secs(10);
@@ -86,53 +89,37 @@ fn r1_r3_response_sizes_that_shift_stay_within_the_limit() {
 /// The same with random retentions, which leave holes everywhere: what lies in the way is moved.
 #[test]
 fn r1_response_sizes_may_shift_with_random_retentions() {
-    shift(|random| [256, 8192][random.phase % 2]);
+    shift(|_, most| most);
 }
 
 /// The same with every size in between.
 #[test]
 fn r1_response_sizes_may_be_mixed() {
-    shift(|random| (random.next() as usize) % [256, 8192][random.phase % 2] + 1);
+    shift(|random, most| random.below(most) + 1);
 }
 
-/// SplitMix64, and which part of the test it is.
-struct Random {
-    state: u64,
-    phase: usize,
-}
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ mixed >> 31
-    }
-}
-
-/// Keeps 95 % of the byte limit in use by responses of these lengths, kept for random times, with a
+/// Keeps 95 % of the byte limit in use by responses of these lengths, of at most 256 bytes and 8 KiB
+/// in turn, kept for random times, with a
 /// replay held of every hundredth; no response may be refused or become a tombstone.
-fn shift(length: impl Fn(&mut Random) -> usize) {
+fn shift(length: impl Fn(&mut Random, u64) -> u64) {
     const LIMIT: u64 = 16 * MIB;
     const RECORDS: u64 = 120_000;
     let _alone = alone();
     let before = resident_bytes();
     let builder = Engine::builder().records(RECORDS as usize).bytes(LIMIT).max_response(8192);
     let (engine, clock) = build(builder);
-    let mut random = Random { state: 3, phase: 0 };
+    let mut random = Random(3);
     let mut held = std::collections::VecDeque::new();
     for number in 0..300_000_u128 {
-        random.phase = number as usize / 60_000;
-        let length = length(&mut random);
-        while engine.stats().bytes + length as u64 + 128 > LIMIT * 95 / 100 {
+        let length = length(&mut random, [256, 8192][number as usize / 60_000 % 2]);
+        while engine.stats().bytes + length + 128 > LIMIT * 95 / 100 {
             clock.advance(Duration::from_millis(5));
             settle(&engine);
         }
         let key = engine.raw_key(number);
         let Ok(Outcome::Execute(lease)) = engine.claim(key) else { panic!("{:?}", engine.stats()) };
-        let retention = Duration::from_millis(random.next() % 4096 + 1);
-        let stored = lease.complete_for(&vec![number as u8; length], retention);
+        let retention = Duration::from_millis(random.below(4096) + 1);
+        let stored = lease.complete_for(&vec![number as u8; length as usize], retention);
         assert_eq!(stored, Ok(Completion::Stored), "{:?}", engine.stats());
         if number % 100 == 0 {
             let Ok(Outcome::Replay(replay)) = engine.claim(key) else { panic!("just stored") };

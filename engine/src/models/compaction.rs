@@ -34,11 +34,10 @@ fn a_held_response_stays_where_it_is() {
     explore(|| {
         let world = World::new(geometry());
         world.finished(ask(1), SHORT);
-        let Claimed::Finished(loc) = world.claim(ask(1)) else { panic!("finished") };
+        let loc = world.find(ask(1));
         let release = move |world: &World| world.check_and_release(loc, &ask(1), SHORT);
         race(&world, release, clear);
-        let Claimed::Finished(loc) = world.claim(ask(1)) else { panic!("finished") };
-        world.check_and_release(loc, &ask(1), SHORT);
+        world.check_and_release(world.find(ask(1)), &ask(1), SHORT);
         world.settle();
     });
 }
@@ -69,8 +68,7 @@ fn a_response_is_moved_as_it_is_completed() {
         let held = world.own(ask(1));
         let complete = move |world: &World| world.complete(&held, SHORT, RETENTION).unwrap();
         race(&world, complete, clear);
-        let Claimed::Finished(loc) = world.claim(ask(1)) else { panic!("finished") };
-        world.check_and_release(loc, &ask(1), SHORT);
+        world.check_and_release(world.find(ask(1)), &ask(1), SHORT);
         world.settle();
     });
 }
@@ -82,8 +80,7 @@ fn a_run_is_cleared_by_two_at_once() {
         let world = World::new(geometry());
         world.finished(ask(1), SHORT);
         race(&world, clear, clear);
-        let Claimed::Finished(loc) = world.claim(ask(1)) else { panic!("finished") };
-        world.check_and_release(loc, &ask(1), SHORT);
+        world.check_and_release(world.find(ask(1)), &ask(1), SHORT);
         world.settle();
     });
 }

@@ -65,8 +65,7 @@ fn of_two_completions_one_counts() {
             |world| world.complete(&held, LONG, RETENTION),
         );
         assert!(a.is_ok() != b.is_ok(), "{a:?} {b:?}");
-        let Claimed::Finished(loc) = world.claim(ask(1)) else { panic!("finished") };
-        world.check_and_release(loc, &ask(1), if a.is_ok() { SHORT } else { LONG });
+        world.check_and_release(world.find(ask(1)), &ask(1), if a.is_ok() { SHORT } else { LONG });
         assert_eq!(world.core.memory_used()[0], if a.is_ok() { 2 } else { 3 });
         world.settle();
     });

@@ -32,8 +32,7 @@ fn a_late_completion_or_a_takeover_counts() {
             other => panic!("{other:?}"),
         };
         assert_eq!(completed.is_ok(), length == SHORT);
-        let Claimed::Finished(loc) = world.claim(ask(1)) else { panic!("finished") };
-        world.check_and_release(loc, &ask(1), length);
+        world.check_and_release(world.find(ask(1)), &ask(1), length);
         assert_eq!(world.core.records_used(), 1);
         world.settle();
     });

@@ -207,6 +207,15 @@ impl World {
         self.complete(&held, length, RETENTION).unwrap();
     }
 
+    /// Claims a key that must be finished; the caller holds the response.
+    #[track_caller]
+    fn find(&self, ask: Ask) -> u32 {
+        match self.claim(ask) {
+            Claimed::Finished(loc) => loc,
+            other => panic!("finished: {other:?}"),
+        }
+    }
+
     /// Checks a response that this thread holds, and lets go of it.
     fn check_and_release(&self, loc: u32, ask: &Ask, length: usize) {
         let response = self.core.response(loc);

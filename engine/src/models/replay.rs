@@ -26,7 +26,7 @@ fn a_held_response_outlives_its_record() {
         let world = World::new(geometry());
         world.finished(ask(1), SHORT);
         let threads = [0, 1].map(|_| {
-            let Claimed::Finished(loc) = world.claim(ask(1)) else { panic!("finished") };
+            let loc = world.find(ask(1));
             spawn(&world, move |world| world.check_and_release(loc, &ask(1), SHORT))
         });
         expire(&world);
@@ -44,7 +44,7 @@ fn memory_is_used_again_only_when_nobody_holds_it() {
         // Room for one response of two granules.
         let world = World::new(Geometry { arena_granules: 4, granules: 4, ..geometry() });
         world.finished(ask(1), SHORT);
-        let Claimed::Finished(loc) = world.claim(ask(1)) else { panic!("finished") };
+        let loc = world.find(ask(1));
         world.pass_time(RETENTION);
         let replace = |world: &World| {
             let held = world.own(ask(1));

@@ -36,9 +36,11 @@ impl Core {
         // What lies before `at` is ours.
         let mut at = start;
         while at < end {
-            let free = self.arena.take_free(at, end);
-            let Some(cleared) = Some(free).filter(|free| *free > 0).or_else(|| self.move_away(at))
-            else {
+            let cleared = match self.arena.take_free(at, end) {
+                0 => self.move_away(at),
+                free => Some(free),
+            };
+            let Some(cleared) = cleared else {
                 if at > start {
                     self.arena.free(start, at - start);
                 }
@@ -66,19 +68,21 @@ impl Core {
         let response = self.pin(hit)?;
         let size = response.size();
         // The copy is paid for before the original is given back: the limit holds all the while.
-        let is_paid = self.granules.take(size.into(), self.shard());
-        let copy = if is_paid { self.arena.alloc(size, self.shard()) } else { None };
-        let switched = copy.and_then(|copy| self.switch(hit, response, copy));
-        // Our pin goes with the slot's. False: it is held after all, so it stays where it is.
-        let is_free = switched.is_some_and(|pins| response.unlink(pins - 1));
-        if switched.is_none() {
+        if !self.granules.take(size.into(), self.shard()) {
             self.unpin(hit.at, response);
+            return None;
         }
-        if is_paid && (is_free || switched.is_none()) {
-            // The share of the original, or of the copy that is none.
-            self.granules.give(size.into(), self.shard());
+        let copy = self.arena.alloc(size, self.shard());
+        let switched = copy.and_then(|copy| self.switch(hit, response, copy));
+        match switched {
+            None => self.unpin(hit.at, response),
+            // Our pin goes with the slot's.
+            Some(pins) if response.unlink(pins - 1) => {}
+            // Held after all: it stays where it is, and keeps its share beside the copy's.
+            Some(_) => return None,
         }
-        is_free.then_some(size)
+        self.granules.give(size.into(), self.shard());
+        switched.map(|_| size)
     }
 
     /// Copies a response that the caller has pinned, and makes its slot name the copy. Returns the

@@ -85,14 +85,13 @@ impl<'a> Draft<'a> {
         if !core.with_room(None, || core.granules.take(1, self.shard)) {
             return Err(Limit::Bytes);
         }
-        let thread = thread::current();
-        let mut index = core.flights.alloc(thread, self.shard);
-        if index.is_none() {
-            // There is one for each record, up to what a slot can name. So those that lack are in the
-            // middle of being given back, or that many are in use.
-            core.make_room(None);
+        let (thread, mut index) = (thread::current(), None);
+        // There is one for each record, up to what a slot can name. So those that lack are in the
+        // middle of being given back, or that many are in use.
+        core.with_room(None, || {
             index = core.flights.alloc(thread, self.shard);
-        }
+            index.is_some()
+        });
         let Some(index) = index else {
             core.granules.give(1, self.shard);
             return Err(Limit::Records);

@@ -50,14 +50,15 @@ impl Core {
         left == 0 || !swept
     }
 
-    /// `take`, and if it fails, once more after making room, a few times (R2); `except` as in `make_room`.
+    /// `take`, and if it fails, once more after making room, a few times (R2); `except` as in
+    /// `make_room`.
     #[inline]
-    pub(super) fn with_room(&self, except: Option<u32>, take: impl Fn() -> bool) -> bool {
-        take() || self.make_room_for(except, &take)
+    pub(super) fn with_room(&self, except: Option<u32>, mut take: impl FnMut() -> bool) -> bool {
+        take() || self.make_room_for(except, &mut take)
     }
 
     #[cold]
-    fn make_room_for(&self, except: Option<u32>, take: &dyn Fn() -> bool) -> bool {
+    fn make_room_for(&self, except: Option<u32>, take: &mut dyn FnMut() -> bool) -> bool {
         for _ in 0..ROOM_ATTEMPTS {
             self.make_room(except);
             if take() {
@@ -258,7 +259,7 @@ impl Core {
             while in_use != 0 {
                 let index = word * u64::BITS + in_use.trailing_zeros();
                 in_use &= in_use - 1;
-                if index < self.flights.count() && Some(index) != except {
+                if index < self.geometry.flights && Some(index) != except {
                     self.look_after(index, now);
                 }
             }

@@ -100,7 +100,7 @@ impl Core {
             counters: Counters::new(shards),
             seed,
             table: Table::new(geometry.lines_for, shards)?,
-            flights: Flights::new(geometry.flights + Flights::SPARE_COUNT, shards)?,
+            flights: Flights::new(geometry.flights, shards)?,
             nodes: Nodes::new(geometry.waiters, shards)?,
             arena: Arena::new(geometry.arena_granules, shards)?,
             // One reminder a record, and as many again that have lost their record.

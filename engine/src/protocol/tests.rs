@@ -90,6 +90,19 @@ fn draft(core: &Core) -> (u32, Slot) {
     (flight, slot)
 }
 
+/// Ends the lease by the one step that does, as a thread that is stopped right after it.
+fn end_only(core: &Core, held: &Held, fate: Fate) {
+    let flight = core.flights.get(held.hit.flight().expect("in flight"));
+    let leased = Fate::Leased { generation: held.generation };
+    flight.change_fate(leased, fate).expect("nobody else ends it");
+}
+
+/// The same, of a lease that its owner gives up.
+fn vacate_only(core: &Core, held: &Held) {
+    let (reason, generation) = (Reason::Owner, held.generation);
+    end_only(core, held, Fate::Vacated { reason, generation });
+}
+
 fn tick(core: &Core) {
     while core.tick() {}
 }
@@ -123,10 +136,8 @@ fn a_flight_that_was_dropped_makes_room_for_its_key() {
     // One granule: the claim cannot have its own before the dropped flight's is back.
     let (core, _clock) = core(1);
     let held = own(&core);
-    let flight = core.flights.get(held.hit.flight().expect("in flight"));
-    let (generation, reason) = (held.generation, Reason::Owner);
-    let dropped = Fate::Dropped { detached: false, reason, generation };
-    flight.change_fate(Fate::Leased { generation }, dropped).expect("nobody else ends it");
+    let (reason, generation) = (Reason::Owner, held.generation);
+    end_only(&core, &held, Fate::Dropped { detached: false, reason, generation });
     assert_eq!(own(&core).attempt, 2);
 }
 
@@ -134,7 +145,6 @@ fn a_flight_that_was_dropped_makes_room_for_its_key() {
 fn an_ended_lease_is_finished_by_the_next_claim() {
     let (core, _clock) = core(8);
     let held = own(&core);
-    let flight = core.flights.get(held.hit.flight().expect("in flight"));
     let mut head = crate::record::response::Head {
         identity: ask(false).identity,
         kind: Kind::Response,
@@ -151,10 +161,8 @@ fn an_ended_lease_is_finished_by_the_next_claim() {
         kept: true,
         generation: held.generation,
     };
-    let leased = Fate::Leased { generation: held.generation };
-    flight.change_fate(leased, ended).expect("nobody else ends it");
-    let Claimed::Finished(loc) = claim(&core, ask(false)) else { panic!("finished") };
-    assert_eq!(core.response(loc).bytes(), b"abc");
+    end_only(&core, &held, ended);
+    assert_eq!(core.response(find(&core)).bytes(), b"abc");
 }
 
 #[test]
@@ -162,10 +170,7 @@ fn a_vacated_record_is_served_by_the_next_who_looks() {
     let (core, _clock) = core(8);
     let held = own(&core);
     let waiting = queue(&core, ask(true));
-    let flight = core.flights.get(held.hit.flight().expect("in flight"));
-    let (generation, reason) = (held.generation, Reason::Owner);
-    let vacated = Fate::Vacated { reason, generation };
-    flight.change_fate(Fate::Leased { generation }, vacated).expect("nobody else ends it");
+    vacate_only(&core, &held);
     assert!(matches!(core.poll(&waiting), Verdict::Execute(_)));
 }
 
@@ -177,9 +182,7 @@ fn an_offer_to_one_that_may_not_execute_passes_on() {
     let waiting = queue(&core, ask(true));
     let index = held.hit.flight().expect("in flight");
     let flight = core.flights.get(index);
-    let (generation, reason) = (held.generation, Reason::Owner);
-    let vacated = Fate::Vacated { reason, generation };
-    flight.change_fate(Fate::Leased { generation }, vacated).expect("nobody else ends it");
+    vacate_only(&core, &held);
     // The node's number was taken in a walk, and its waiter left before the offer was made.
     let offer = Term::Offer { node: watcher.node, deadline: 1_000 };
     flight.change_term(flight.term(), offer).expect("nobody else offers it");

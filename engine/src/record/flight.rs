@@ -269,7 +269,7 @@ pub(crate) struct Flights {
 }
 
 impl Flights {
-    /// Flights that may lie idle with threads, besides those that `new` is asked for.
+    /// The most flights that lie idle with threads.
     pub(crate) const SPARE_COUNT: u32 = EXCLUSIVE_NUMBERS;
 
     pub(crate) fn new(count: u32, shard_count: u32) -> Option<Self> {
@@ -283,10 +283,6 @@ impl Flights {
     #[inline]
     pub(crate) fn get(&self, index: u32) -> &Flight {
         &self.flights[index as usize]
-    }
-
-    pub(crate) fn count(&self) -> u32 {
-        self.flights.len() as u32
     }
 
     /// A flight that is free, and the caller's alone (bitmap.1).
