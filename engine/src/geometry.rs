@@ -4,6 +4,7 @@
 //! and `Full` really happen.
 
 use crate::memory::arena::Granule;
+use crate::memory::budget::Room;
 use crate::record::fate::Fate;
 use crate::record::flight::Flights;
 use crate::record::{Field, NODE_BITS};
@@ -41,6 +42,13 @@ impl Geometry {
     pub(crate) const RECORDS_MAX: usize = (Entry::LINE_COUNT_MAX - 1) as usize;
     /// The most bytes of responses there can be.
     pub(crate) const BYTES_MAX: u64 = (u32::MAX as u64 / 5 * 4 - 4096) * Granule::BYTES as u64;
+
+    /// What may be in use of the two things that claims draw on.
+    pub(crate) fn room(&self) -> Room {
+        // Within the constants above both fit.
+        let fit = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        Room { records: fit(self.records), granules: fit(self.granules) }
+    }
 
     /// For these limits, which the caller has checked against the constants above.
     pub(crate) fn for_limits(records: usize, bytes: u64, waiters: usize) -> Self {

@@ -62,16 +62,16 @@ impl Counters {
     }
 
     #[inline]
-    pub(crate) fn add(&self, what: Count, thread: Thread, shard: usize) {
+    pub(crate) fn add(&self, what: Count, times: u64, thread: Thread, shard: usize) {
         // Relaxed throughout: counts. Load and store lose nothing: whoever has the number next comes
         // after us (edge "thread number").
         if thread.is_exclusive {
             // So no locked instruction.
             let count = &self.sets[thread.number as usize][what as usize];
-            count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+            count.store(count.load(Ordering::Relaxed) + times, Ordering::Relaxed);
         } else {
             let set = &self.sets[EXCLUSIVE_NUMBERS as usize + shard];
-            set[what as usize].fetch_add(1, Ordering::Relaxed);
+            set[what as usize].fetch_add(times, Ordering::Relaxed);
         }
     }
 

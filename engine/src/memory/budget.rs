@@ -1,9 +1,9 @@
-//! A hard limit that many threads draw on without meeting at one word.
+//! The hard limits of records and bytes (R1), which many threads draw on without meeting at one word.
 //!
-//! The amount left lies in one common pot and, in small lumps, with the shards. A shard that runs
-//! out refills from the pot and, when that is empty, from the other shards: so the limit is exact -
-//! it refuses only when all places together have less than was asked - and touched in common only
-//! once a lump.
+//! The room left lies in one common pot and, in small lumps, with the shards. A shard that runs out
+//! refills from the pot and, when that is empty, from the other shards: so the limit is exact - it
+//! refuses only when all places together have less than was asked - and touched in common only once a
+//! lump. Records and granules are in one word, since a claim draws one of each.
 //!
 //! budget.1  pot + all purses + what is handed out == limit, except for what a call has in its
 //!     hands. A thread stopped inside `take` or `give` costs others at most a lump besides what
@@ -11,83 +11,153 @@
 
 use crossbeam_utils::CachePadded;
 
+use crate::record::Field;
 use crate::sync::{AtomicU64, Ordering};
+
+type GranuleBits = Field<0, 32>;
+type RecordBits = Field<{ GranuleBits::END }, 32>;
+
+/// How many records, and how many granules of the arena.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Room {
+    pub(crate) records: u32,
+    pub(crate) granules: u32,
+}
+
+impl Room {
+    pub(crate) const NONE: Self = Self { records: 0, granules: 0 };
+
+    pub(crate) const fn granules(granules: u32) -> Self {
+        Self { records: 0, granules }
+    }
+
+    #[inline]
+    pub(crate) fn plus(self, other: Self) -> Self {
+        self.zip(other, u32::saturating_add)
+    }
+
+    /// What is left without `other`; none of what there is less of.
+    #[inline]
+    pub(crate) fn minus(self, other: Self) -> Self {
+        self.zip(other, u32::saturating_sub)
+    }
+
+    #[inline]
+    fn covers(self, other: Self) -> bool {
+        self.records >= other.records && self.granules >= other.granules
+    }
+
+    #[inline]
+    fn zip(self, other: Self, both: impl Fn(u32, u32) -> u32) -> Self {
+        Self {
+            records: both(self.records, other.records),
+            granules: both(self.granules, other.granules),
+        }
+    }
+
+    #[inline]
+    fn pack(self) -> u64 {
+        RecordBits::put(self.records.into()) | GranuleBits::put(self.granules.into())
+    }
+
+    #[inline]
+    fn unpack(word: u64) -> Self {
+        Self { records: RecordBits::get(word) as u32, granules: GranuleBits::get(word) as u32 }
+    }
+}
 
 /// See the module.
 pub(crate) struct Budget {
-    limit: u64,
-    lump: u64,
+    limit: Room,
+    lump: Room,
     pot: CachePadded<AtomicU64>,
     purses: Box<[CachePadded<AtomicU64>]>,
 }
 
 impl Budget {
-    pub(crate) fn new(limit: u64, lump: u64, shard_count: u32) -> Self {
+    pub(crate) fn new(limit: Room, lump: Room, shard_count: u32) -> Self {
         Self {
             limit,
             // All purses together never hold back more than a quarter.
-            lump: lump.min(limit / (8 * u64::from(shard_count))).max(1),
-            pot: CachePadded::new(AtomicU64::new(limit)),
+            lump: lump.zip(limit, |lump, limit| lump.min(limit / (8 * shard_count)).max(1)),
+            pot: CachePadded::new(AtomicU64::new(limit.pack())),
             purses: (0..shard_count).map(|_| CachePadded::new(AtomicU64::new(0))).collect(),
         }
     }
 
-    /// Draws `amount`; false if the limit does not allow it.
-    pub(crate) fn take(&self, amount: u64, shard: usize) -> bool {
+    /// Draws `wanted`, all or nothing; false if the limit does not allow it.
+    #[inline]
+    pub(crate) fn take(&self, wanted: Room, shard: usize) -> bool {
         let purse = &self.purses[shard];
-        if amount == 0 || draw(purse, amount) {
-            return true;
-        }
-        let mut held = drain(&self.pot, amount + self.lump);
+        wanted == Room::NONE || draw(purse, wanted) || self.collect(wanted, purse)
+    }
+
+    /// Draws from the pot, with some for later, and from the other shards.
+    #[cold]
+    fn collect(&self, wanted: Room, purse: &AtomicU64) -> bool {
+        let with_lump = |wanted: u32, lump: u32| if wanted > 0 { wanted + lump } else { 0 };
+        let mut held = drain(&self.pot, wanted.zip(self.lump, with_lump));
         for other in &self.purses {
-            if held >= amount {
+            if held.covers(wanted) {
                 break;
             }
-            held += drain(other, amount - held);
+            held = held.plus(drain(other, wanted.minus(held)));
         }
-        let enough = held >= amount;
-        let rest = if enough { held - amount } else { held };
-        if rest > 0 {
-            put(purse, rest);
-        }
+        let enough = held.covers(wanted);
+        put(purse, if enough { held.minus(wanted) } else { held });
         enough
     }
 
-    /// Gives `amount` back.
-    pub(crate) fn give(&self, amount: u64, shard: usize) {
+    /// Gives `room` back.
+    #[inline]
+    pub(crate) fn give(&self, room: Room, shard: usize) {
         let purse = &self.purses[shard];
-        // Relaxed: a count; the things counted are published by their own words.
-        let had = purse.fetch_add(amount, Ordering::Relaxed);
-        if had + amount > 2 * self.lump {
-            put(&self.pot, drain(purse, self.lump));
+        // Relaxed: a count; the things counted are published by their own words. No carry from one
+        // half to the other: neither exceeds its limit (budget.1).
+        let had = purse.fetch_add(room.pack(), Ordering::Relaxed);
+        let over = |had: u32, lump: u32| if had > 2 * lump { lump } else { 0 };
+        let spare = Room::unpack(had).plus(room).zip(self.lump, over);
+        if spare != Room::NONE {
+            put(&self.pot, drain(purse, spare));
         }
     }
 
     /// What is handed out now. Exact when nobody is inside a call.
-    pub(crate) fn used(&self) -> u64 {
-        let idle: u64 = self.purses.iter().map(|p| p.load(Ordering::Relaxed)).sum();
-        self.limit.saturating_sub(idle + self.pot.load(Ordering::Relaxed))
+    pub(crate) fn used(&self) -> Room {
+        let load = |place: &AtomicU64| Room::unpack(place.load(Ordering::Relaxed));
+        let idle = self.purses.iter().fold(load(&self.pot), |sum, purse| sum.plus(load(purse)));
+        self.limit.minus(idle)
+    }
+
+    /// What is left, as `used`.
+    pub(crate) fn left(&self) -> Room {
+        self.limit.minus(self.used())
     }
 }
 
-/// Takes exactly `amount` or nothing.
-fn draw(place: &AtomicU64, amount: u64) -> bool {
-    place
-        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |have| have.checked_sub(amount))
-        .is_ok()
+/// Takes exactly `wanted` or nothing.
+#[inline]
+fn draw(place: &AtomicU64, wanted: Room) -> bool {
+    let less = |have| Room::unpack(have).covers(wanted).then(|| have - wanted.pack());
+    place.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
 }
 
-/// Takes up to `amount`.
-fn drain(place: &AtomicU64, amount: u64) -> u64 {
-    place
-        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |have| {
-            (have > 0).then(|| have.saturating_sub(amount))
-        })
-        .map_or(0, |had| had.min(amount))
+/// Takes up to `wanted`.
+fn drain(place: &AtomicU64, wanted: Room) -> Room {
+    let mut taken = Room::NONE;
+    let less = |have| {
+        taken = Room::unpack(have).zip(wanted, u32::min);
+        (taken != Room::NONE).then(|| have - taken.pack())
+    };
+    // Fails only where there is nothing to take.
+    let _ = place.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    taken
 }
 
-fn put(place: &AtomicU64, amount: u64) {
-    place.fetch_add(amount, Ordering::Relaxed);
+fn put(place: &AtomicU64, room: Room) {
+    if room != Room::NONE {
+        place.fetch_add(room.pack(), Ordering::Relaxed);
+    }
 }
 
 #[cfg(all(test, not(idem_loom)))]
@@ -96,20 +166,29 @@ mod tests {
 
     #[test]
     fn the_limit_is_exact_however_it_is_spread() {
-        let budget = Budget::new(100, 16, 4);
-        let mut taken = 0;
+        let budget = Budget::new(
+            Room { records: 1000, granules: 100 },
+            Room { records: 64, granules: 16 },
+            4,
+        );
+        let three = Room { records: 1, granules: 3 };
+        let mut taken = Room::NONE;
         for i in 0..1000 {
-            if budget.take(3, i % 4) {
-                taken += 3;
+            if budget.take(three, i % 4) {
+                taken = taken.plus(three);
             }
-            if i % 7 == 0 && taken > 0 {
-                budget.give(3, (i + 1) % 4);
-                taken -= 3;
+            if i % 7 == 0 && taken != Room::NONE {
+                budget.give(three, (i + 1) % 4);
+                taken = taken.minus(three);
             }
             assert_eq!(budget.used(), taken);
-            assert!(taken <= 100);
+            assert!(taken.granules <= 100);
         }
-        assert_eq!(taken, 99, "as many threes as fit");
-        assert!(budget.take(1, 0) && !budget.take(1, 0));
+        assert_eq!(taken, Room { records: 33, granules: 99 }, "as many threes as fit");
+        let one = Room::granules(1);
+        assert!(budget.take(one, 0) && !budget.take(one, 0));
+        assert!(!budget.take(three, 0), "one of the two is not enough");
+        let records = Room { records: 967, granules: 0 };
+        assert!(budget.take(records, 1) && budget.left() == Room::NONE);
     }
 }

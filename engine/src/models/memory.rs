@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::memory::bitmap::Bitmap;
-use crate::memory::budget::Budget;
+use crate::memory::budget::{Budget, Room};
 use crate::sync::watch::Watch;
 
 struct Units {
@@ -67,22 +67,24 @@ fn a_run_of_two_words_is_rolled_back_on_conflict() {
 #[test]
 fn a_budget_is_exact() {
     explore_further(|| {
-        let budget = Arc::new(Budget::new(5, 2, 1));
+        let room = |records, granules| Room { records, granules };
+        let budget = Arc::new(Budget::new(room(9, 5), room(2, 2), 1));
         let there = budget.clone();
-        let other = loom::thread::spawn(move || there.take(3, 0));
-        let here = budget.take(3, 0);
+        let other = loom::thread::spawn(move || there.take(room(1, 3), 0));
+        let here = budget.take(room(1, 3), 0);
         let there = other.join().unwrap();
         assert!(!(here && there));
-        assert_eq!(budget.used(), 3 * (u64::from(here) + u64::from(there)));
+        let taken = u32::from(here) + u32::from(there);
+        assert_eq!(budget.used(), room(taken, 3 * taken));
         let other = budget.clone();
         let giver = loom::thread::spawn(move || {
             if here || there {
-                other.give(3, 0);
+                other.give(room(1, 3), 0);
             }
         });
-        let more = budget.take(2, 0);
+        let more = budget.take(room(1, 2), 0);
         giver.join().unwrap();
-        assert_eq!(budget.used(), if more { 2 } else { 0 });
-        assert!(budget.take(if more { 3 } else { 5 }, 0));
+        assert_eq!(budget.used(), if more { room(1, 2) } else { Room::NONE });
+        assert!(budget.take(if more { room(8, 3) } else { room(9, 5) }, 0));
     });
 }

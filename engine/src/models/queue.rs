@@ -3,7 +3,7 @@
 use super::*;
 use crate::wait::node::Nodes;
 use crate::wait::park::Parker;
-use crate::wait::queue::Queue;
+use crate::wait::queue::{Queue, Snapshot};
 
 struct Line {
     queue: Queue,
@@ -22,26 +22,20 @@ impl Line {
             nodes: Nodes::new(waiters.max(1), 1).unwrap(),
             parker: Parker::new(Clock::manual(&ManualClock::new())),
         };
-        line.queue.open();
-        line.elsewhere.open();
-        let joined = (0..waiters).map(|_| line.join(&line.queue).unwrap()).collect();
+        let joined = (0..waiters).map(|_| line.join(&line.queue)).collect();
         (Arc::new(line), joined)
     }
 
-    /// Joins; `None` if the queue is closed.
-    fn join(&self, queue: &Queue) -> Option<u32> {
+    /// Joins; opens the queue if need be.
+    fn join(&self, queue: &Queue) -> u32 {
         let number = self.nodes.alloc(0).unwrap();
+        while !self.join_if(queue, queue.snapshot(), number) {}
+        number
+    }
+
+    fn join_if(&self, queue: &Queue, seen: Snapshot, number: u32) -> bool {
         let link = self.nodes.get(number).start(true);
-        loop {
-            let seen = queue.snapshot();
-            if queue.join(seen, &self.nodes, number, link) {
-                return Some(number);
-            }
-            if !seen.open {
-                self.nodes.free(number);
-                return None;
-            }
-        }
+        queue.join(seen, &self.nodes, number, link)
     }
 
     fn leave(&self, number: u32) {
@@ -90,7 +84,7 @@ fn one_joins_while_two_leave() {
         let leaves = line.spawn(move |line| line.leave(middle));
         let moves = line.spawn(move |line| {
             line.leave(youngest);
-            line.join(&line.queue).unwrap()
+            line.join(&line.queue)
         });
         leaves.join().unwrap();
         let joined = moves.join().unwrap();
@@ -112,7 +106,7 @@ fn a_walk_is_not_led_astray() {
             let (oldest, youngest) = (numbers[0], numbers[1]);
             let moves = line.spawn(move |line| {
                 line.leave(youngest);
-                line.join(if again { &line.queue } else { &line.elsewhere }).unwrap()
+                line.join(if again { &line.queue } else { &line.elsewhere })
             });
             assert_eq!(line.oldest(), Some(oldest));
             let joined = moves.join().unwrap();
@@ -122,23 +116,24 @@ fn a_walk_is_not_led_astray() {
     }
 }
 
-/// One thread closes the queue and tells everyone in it, the other joins. Whoever got in is told.
+/// One thread closes the queue, whether it is open yet or not, and tells everyone in it; the other,
+/// who has seen it before, joins. Whoever got in is told.
 #[test]
 fn whoever_joins_before_the_close_is_told() {
     explore_further(|| {
         let (line, _) = Line::new(0);
+        let (seen, number) = (line.queue.snapshot(), line.nodes.alloc(0).unwrap());
         let closes = line.spawn(|line| {
             while !line.queue.close_if(line.queue.snapshot()) {}
             line.queue.notify_all(&line.nodes, &line.parker);
         });
-        if let Some(number) = line.join(&line.queue) {
+        if line.join_if(&line.queue, seen, number) {
             line.nodes.get(number).sleep(&line.parker, u64::MAX);
             line.leave(number);
         }
         closes.join().unwrap();
         assert!(!line.queue.snapshot().open && line.queue.snapshot().is_empty());
-        assert_eq!(line.join(&line.queue), None);
-        assert_eq!(line.nodes.used(), 0);
+        assert!(!line.join_if(&line.queue, seen, number), "it comes too late for ever");
     });
 }
 

@@ -9,8 +9,9 @@
 //!    place.
 //! 4. A lease past its deadline is ended first (`expiry`), then the claim looks again.
 
+use crate::memory::budget::Room;
 use crate::outcome::{Limit, Origin, Reason, State};
-use crate::protocol::draft::Draft;
+use crate::protocol::draft::{Draft, NEW, NEXT};
 use crate::protocol::expiry::Lapse;
 use crate::protocol::hand_over::Waiting;
 use crate::protocol::{Core, Held, Terms};
@@ -168,8 +169,7 @@ impl Core {
         if self.is_closed() {
             return draft.settle(Claimed::Refused(Refusal::Closed));
         }
-        let prepared = draft.take_record().and_then(|()| draft.prepare(ask, now));
-        let flight = match prepared {
+        let flight = match draft.prepare(ask, now, NEW) {
             Ok(flight) => flight,
             Err(limit) => return draft.settle(Claimed::Refused(Refusal::Full(limit))),
         };
@@ -231,7 +231,7 @@ impl Core {
             return draft.settle(Claimed::Refused(Refusal::Closed));
         }
         draft.begin_afresh();
-        let flight = match draft.prepare(ask, now) {
+        let flight = match draft.prepare(ask, now, NEXT) {
             Ok(flight) => flight,
             Err(_) => {
                 // The room that lacks may be what this very record has, which the caller holds.
@@ -247,9 +247,10 @@ impl Core {
             let slot = flight.slot(tag);
             match self.table.change(hit.at, seen, slot) {
                 Ok(()) => {
-                    self.unlink(self.response(expired), pins);
+                    let room = self.unlink(self.response(expired), pins);
+                    debug_assert_eq!(room, Room::NONE, "response.2: the caller holds it");
                     self.count(Count::Expired);
-                    return draft.execute(ask, Hit::new(hit.at, slot));
+                    return draft.execute(ask, Hit::new(hit.at, slot), NEXT);
                 }
                 Err(now) => seen = now,
             }
@@ -262,22 +263,19 @@ impl Core {
         let Slot::Flight { flight: index, tenancy: named, .. } = hit.slot() else { return None };
         let flight = self.flights.get(index);
         let tenancy = flight.tenancy();
-        let (identity, fate, term) = (flight.identity(), flight.fate(), flight.term());
-        let (facts, queue) = (flight.facts(), flight.queue.snapshot());
         // flight.1: a verdict only from what belongs to this slot; never "absent" from a flight
         // that was used again meanwhile.
-        let same = Slot::tenancy(tenancy) == named
-            && self.table.confirms(hit.at, hit.slot())
-            && flight.still(tenancy);
-        if !same {
+        let is_there = Slot::tenancy(tenancy) == named && self.table.confirms(hit.at, hit.slot());
+        let id = flight.id();
+        if !is_there || !flight.still(tenancy) {
             return Some(Look::Again);
         }
-        if !equal(identity.id, ask.identity.id) {
+        if !equal(id, ask.identity.id) {
             return None;
         }
-        if let Fate::Drafted { generation } = fate {
-            // Published, so it begins (fate.5).
-            flight.promote(generation);
+        let (identity, fate, term) = (flight.identity(), flight.fate(), flight.term());
+        let (facts, queue) = (flight.facts(), flight.queue.snapshot());
+        if !flight.still(tenancy) {
             return Some(Look::Again);
         }
         // Another flight is here now: what an earlier look saw end is not its predecessor.
@@ -285,7 +283,7 @@ impl Core {
         if let Fate::Dropped { reason, .. } = fate {
             draft.follow(reason, facts, &identity);
             self.tell(index, tenancy, fate);
-            return Some(self.replace_dropped(hit, ask, draft));
+            return Some(self.replace_dropped(hit, fate, ask, draft));
         }
         if identity.mismatches(&ask.identity) {
             // Before any takeover (K4), also of a lease that ran out: its owner may still complete, and
@@ -293,7 +291,7 @@ impl Core {
             return Some(draft.settle(Claimed::Mismatch(State::InFlight)));
         }
         match fate {
-            Fate::Leased { generation } => match self.lapse(index, tenancy, generation, now) {
+            Fate::Leased { generation, .. } => match self.lapse(index, tenancy, generation, now) {
                 Lapse::Holds => {}
                 Lapse::Expired => {
                     draft.follow(Reason::LeaseExpired, facts, &identity);
@@ -316,7 +314,7 @@ impl Core {
         if !ask.wait {
             return Some(draft.settle(Claimed::InFlight(None, facts, term)));
         }
-        Some(match self.join(hit, tenancy, queue, ask) {
+        Some(match self.join(hit, tenancy, fate, queue, ask) {
             Ok(Some(waiting)) => draft.settle(Claimed::InFlight(Some(waiting), facts, term)),
             Ok(None) => Look::Again,
             Err(limit) => draft.settle(Claimed::Refused(Refusal::Full(limit))),
@@ -325,12 +323,12 @@ impl Core {
 
     /// Step 3 for a flight whose lease was given up, with nobody to take over; its waiters, if any,
     /// have been told.
-    fn replace_dropped(&self, hit: Hit, ask: &Ask, draft: &mut Draft<'_>) -> Look {
+    fn replace_dropped(&self, hit: Hit, fate: Fate, ask: &Ask, draft: &mut Draft<'_>) -> Look {
         let Slot::Flight { tag, flight: dropped, .. } = hit.slot() else { return Look::Again };
         if self.is_closed() {
             return draft.settle(Claimed::Refused(Refusal::Closed));
         }
-        let flight = match draft.prepare(ask, self.clock.now()) {
+        let flight = match draft.prepare(ask, self.clock.now(), NEXT) {
             Ok(flight) => flight,
             Err(_) => {
                 // The room that lacks may be what the dropped flight still has. Without it the key
@@ -345,8 +343,8 @@ impl Core {
         if self.table.change(hit.at, hit.slot(), slot).is_err() {
             return Look::Again;
         }
-        self.detach(dropped);
-        draft.execute(ask, Hit::new(hit.at, slot))
+        self.detach(dropped, fate);
+        draft.execute(ask, Hit::new(hit.at, slot), NEXT)
     }
 
     /// The term word of a lease that begins now.

@@ -8,6 +8,7 @@
 //!
 //! Reminders name lines, not places, so the wheel does not notice.
 
+use crate::memory::budget::Room;
 use crate::protocol::Core;
 use crate::record::response::Response;
 use crate::sync::Ordering;
@@ -68,7 +69,7 @@ impl Core {
         let response = self.pin(hit)?;
         let size = response.size();
         // The copy is paid for before the original is given back: the limit holds all the while.
-        if !self.granules.take(size.into(), self.shard()) {
+        if !self.room.take(Room::granules(size), self.shard()) {
             self.unpin(hit.at, response);
             return None;
         }
@@ -81,7 +82,7 @@ impl Core {
             // Held after all: it stays where it is, and keeps its share beside the copy's.
             Some(_) => return None,
         }
-        self.granules.give(size.into(), self.shard());
+        self.room.give(Room::granules(size), self.shard());
         switched.map(|_| size)
     }
 

@@ -1,10 +1,11 @@
 //! A draft: what a claim holds on its way to a new lease, and gives back if it does not get there.
 
+use crate::memory::budget::Room;
 use crate::outcome::{Limit, Origin, Reason};
 use crate::protocol::claim::{Ask, Claimed, Look, origin_after};
 use crate::protocol::{Core, Held};
 use crate::record::flight::{Facts, Identity};
-use crate::sync::thread;
+use crate::sync::{model_fence, thread};
 use crate::table::slot::Slot;
 use crate::table::{Hit, SlotRef};
 
@@ -13,7 +14,8 @@ pub(super) struct Draft<'a> {
     core: &'a Core,
     pub(super) shard: usize,
     flight: Option<Drafted>,
-    pub(super) has_record: bool,
+    /// What it has drawn and not used.
+    room: Room,
     pub(super) has_cleared_line: bool,
     pub(super) reserved: Option<SlotRef>,
     /// What the lease will follow on, as far as this claim has seen it end.
@@ -22,6 +24,11 @@ pub(super) struct Draft<'a> {
     bound: Option<[u64; 2]>,
     pub(super) claimed: &'a mut Claimed,
 }
+
+/// What a key that enters the table needs: itself, and the granule that its tombstone would take.
+pub(super) const NEW: Room = Room { records: 1, granules: 1 };
+/// What takes over from a record that is over needs.
+pub(super) const NEXT: Room = Room::granules(1);
 
 #[derive(Clone, Copy)]
 pub(super) struct Drafted {
@@ -42,7 +49,7 @@ impl<'a> Draft<'a> {
             core,
             shard: core.shard(),
             flight: None,
-            has_record: false,
+            room: Room::NONE,
             has_cleared_line: false,
             reserved: None,
             origin: Origin::Fresh,
@@ -64,9 +71,15 @@ impl<'a> Draft<'a> {
         self.bound = identity.fingerprint.filter(|_| self.origin == Origin::AfterExpiry);
     }
 
-    /// A flight that is ready to be published, with its reserve of one granule.
-    pub(super) fn prepare(&mut self, ask: &Ask, now: u64) -> Result<Drafted, Limit> {
+    /// A flight that is ready to be published, with the room it `needs`.
+    pub(super) fn prepare(&mut self, ask: &Ask, now: u64, needs: Room) -> Result<Drafted, Limit> {
         let core = self.core;
+        let lacks = needs.minus(self.room);
+        if !core.with_room(None, || core.room.take(lacks, self.shard)) {
+            let is_records = core.room.left().records < lacks.records;
+            return Err(if is_records { Limit::Records } else { Limit::Bytes });
+        }
+        self.room = self.room.plus(lacks);
         let facts = Facts { started: now, owner: ask.owner, attempt: self.attempt };
         let fingerprint = ask.identity.fingerprint.or(self.bound);
         let drafted = match self.flight {
@@ -76,15 +89,12 @@ impl<'a> Draft<'a> {
         let flight = core.flights.get(drafted.index);
         flight.bind(fingerprint);
         flight.set_facts(facts);
-        flight.set_term(core.term(&ask.terms, drafted.generation, now));
+        flight.draft(drafted.generation, core.term(&ask.terms, drafted.generation, now));
         Ok(drafted)
     }
 
     fn draft(&mut self, id: [u64; 2]) -> Result<Drafted, Limit> {
         let core = self.core;
-        if !core.with_room(None, || core.granules.take(1, self.shard)) {
-            return Err(Limit::Bytes);
-        }
         let (thread, mut index) = (thread::current(), None);
         // There is one for each record, up to what a slot can name. So those that lack are in the
         // middle of being given back, or that many are in use.
@@ -92,39 +102,25 @@ impl<'a> Draft<'a> {
             index = core.flights.alloc(thread, self.shard);
             index.is_some()
         });
-        let Some(index) = index else {
-            core.granules.give(1, self.shard);
-            return Err(Limit::Records);
-        };
+        let index = index.ok_or(Limit::Records)?;
         let flight = core.flights.get(index);
         let tenancy = flight.begin(id);
         let generation = flight.first_generation(core.geometry.generation_mask);
-        flight.draft(generation);
         let drafted = Drafted { index, tenancy, generation };
         self.flight = Some(drafted);
         Ok(drafted)
     }
 
-    /// Counts the key that is about to enter the table.
-    pub(super) fn take_record(&mut self) -> Result<(), Limit> {
-        let core = self.core;
-        if !self.has_record && !core.with_room(None, || core.records.take(1, self.shard)) {
-            return Err(Limit::Records);
-        }
-        self.has_record = true;
-        Ok(())
-    }
-
     /// The flight has been published where a slot was reserved: the caller is its owner.
     pub(super) fn publish(&mut self, ask: &Ask, slot: Slot) -> Look {
         let Some(at) = self.reserved.take() else { unreachable!("reserved before published") };
-        self.has_record = false;
-        self.execute(ask, Hit::new(at, slot))
+        self.execute(ask, Hit::new(at, slot), NEW)
     }
 
-    /// The flight is in the table: the caller is its owner.
-    pub(super) fn execute(&mut self, ask: &Ask, hit: Hit) -> Look {
+    /// The flight is in the table, and has used `needed`: the caller is its owner.
+    pub(super) fn execute(&mut self, ask: &Ask, hit: Hit, needed: Room) -> Look {
         let Some(drafted) = self.flight.take() else { unreachable!("prepared before published") };
+        self.room = self.room.minus(needed);
         *self.claimed = Claimed::Execute(Held {
             hit,
             generation: drafted.generation,
@@ -133,9 +129,8 @@ impl<'a> Draft<'a> {
             on_abandon: ask.terms.on_abandon,
             origin: self.origin,
         });
-        // After that, not before: this locked step empties the store buffer, which a copy of what was
-        // just written would have to wait for.
-        self.core.flights.get(drafted.index).promote(drafted.generation);
+        // Models need not look at views from before that, which others have only for a while.
+        model_fence();
         Look::Settled
     }
 
@@ -148,16 +143,18 @@ impl<'a> Draft<'a> {
 }
 
 impl Drop for Draft<'_> {
+    #[inline]
     fn drop(&mut self) {
         let core = self.core;
-        core.table.unreserve(self.reserved.take());
-        if let Some(drafted) = self.flight {
-            core.flights.get(drafted.index).retract();
-            core.flights.free(drafted.index, thread::current());
-            core.granules.give(1, self.shard);
+        if self.reserved.is_some() {
+            core.table.unreserve(self.reserved.take());
         }
-        if self.has_record {
-            core.records.give(1, self.shard);
+        if let Some(drafted) = self.flight {
+            core.flights.get(drafted.index).set_free();
+            core.flights.free(drafted.index, thread::current());
+        }
+        if self.room != Room::NONE {
+            core.room.give(self.room, self.shard);
         }
     }
 }

@@ -5,8 +5,10 @@
 //! which every thread that meets such a flight does as well. A thread stopped anywhere in it holds
 //! up nobody.
 
+use crate::memory::budget::Room;
 use crate::outcome::{Completion, NoBody, OnEnd, Origin, Reason, Stale};
 use crate::protocol::Core;
+use crate::protocol::draft::NEXT;
 use crate::record::fate::Fate;
 use crate::record::response::{Head, Kind, Response, granules_for};
 use crate::record::term::Term;
@@ -80,7 +82,7 @@ impl Core {
         loop {
             let term = flight.term();
             // The fate is read after the term: if it still is this lease, so was the term (term.1).
-            if flight.fate() != (Fate::Leased { generation: held.generation }) {
+            if !flight.fate().is_lease(held.generation) {
                 self.count(Count::Stale);
                 return Err(Stale);
             }
@@ -105,11 +107,7 @@ impl Core {
     pub(crate) fn deadline(&self, held: &Held) -> Result<u64, Stale> {
         let flight = self.flights.get(held.flight());
         let term = flight.term();
-        if flight.fate() == (Fate::Leased { generation: held.generation }) {
-            Ok(term.deadline())
-        } else {
-            Err(Stale)
-        }
+        if flight.fate().is_lease(held.generation) { Ok(term.deadline()) } else { Err(Stale) }
     }
 
     fn is_late(&self, held: &Held) -> bool {
@@ -136,26 +134,24 @@ impl Core {
                 let cancelled = ending(Kind::Cancelled, rules.cancelled_retention);
                 self.end_with(index, generation, None, cancelled).map(drop)
             }
-            OnEnd::FailWaiters => self.end_to(
-                index,
-                generation,
-                Fate::Dropped { detached: false, reason, generation },
-            ),
-            OnEnd::HandOver => self.end_to(index, generation, Fate::Vacated { reason, generation }),
+            OnEnd::FailWaiters | OnEnd::HandOver => {
+                let flight = self.flights.get(index);
+                // Before the step: afterwards the flight may be another tenant's any moment.
+                let tenancy = flight.tenancy();
+                let to = |awaited| {
+                    if awaited && policy == OnEnd::HandOver {
+                        Fate::Vacated { reason, generation }
+                    } else {
+                        Fate::Dropped { detached: false, reason, awaited, generation }
+                    }
+                };
+                match flight.change_lease(generation, to).ok_or(Stale)? {
+                    Fate::Vacated { .. } => self.serve(index, tenancy, self.clock.now()),
+                    dropped => self.finish(index, tenancy, dropped),
+                }
+                Ok(())
+            }
         }
-    }
-
-    /// One step from `Leased` to `to`, and what follows from it.
-    fn end_to(&self, index: u32, generation: u64, to: Fate) -> Result<(), Stale> {
-        let flight = self.flights.get(index);
-        // Before the CAS: afterwards the flight may be another tenant's any moment.
-        let tenancy = flight.tenancy();
-        flight.change_fate(Fate::Leased { generation }, to).map_err(|_| Stale)?;
-        match to {
-            Fate::Vacated { .. } => self.serve(index, tenancy, self.clock.now()),
-            _ => self.finish(index, tenancy, to),
-        }
-        Ok(())
     }
 
     /// Ends the lease with a finished record.
@@ -167,11 +163,10 @@ impl Core {
         ending: Ending<'_>,
     ) -> Result<Completion, Stale> {
         let flight = self.flights.get(index);
-        let leased = Fate::Leased { generation };
         let term = flight.term();
         let tenancy = flight.tenancy();
         let identity = flight.identity();
-        if flight.fate() != leased {
+        if !flight.fate().is_lease(generation) {
             return Err(Stale);
         }
         let now = self.clock.now();
@@ -187,19 +182,22 @@ impl Core {
         let kept = ending.retention > 0;
         let place = known.map_or_else(|| self.place(identity.id), Hit::place);
         if kept {
-            response.link();
             // Before the lease ends: if it does not, the reminder is for nothing.
             let entry = Entry::new(place.line, place.tag, head.deadline);
             self.remember(entry, head.deadline);
         }
-        let ended = Fate::Ended { detached: false, loc: response.loc(), kept, generation };
-        if flight.change_fate(leased, ended).is_err() {
+        let ended = flight.change_lease(generation, |awaited| {
+            let loc = response.loc();
+            let ended = Fate::Ended { detached: false, loc, kept, awaited, generation };
+            response.set_holders(kept, ended.holds().is_some());
+            ended
+        });
+        let Some(ended) = ended else {
             // Nobody has seen it. The record's own granule stays with the flight.
-            let size = response.size();
-            self.arena.free(response.loc(), size);
-            self.granules.give(u64::from(size) - 1, self.shard());
+            let room = self.free_response(response);
+            self.room.give(room.minus(NEXT), self.shard());
             return Err(Stale);
-        }
+        };
         // Ends without a result have their own count of this, in `give_up`.
         if term.deadline() <= now && ending.kind.has_bytes() {
             self.count(Count::Late);
@@ -227,17 +225,18 @@ impl Core {
         flight: u32,
     ) -> (Response<'_>, Completion) {
         let shard = self.shard();
-        let extra = granules_for(bytes.len()) - 1;
-        let mut fit = Completion::Stored;
-        if bytes.len() > self.rules.max_response {
-            fit = Completion::Tombstone(NoBody::TooLarge);
-        } else if extra > 0 && !self.with_room(Some(flight), || self.granules.take(extra, shard)) {
-            fit = Completion::Tombstone(NoBody::NoRoom);
-        } else if let Some(loc) = self.alloc_granules(extra as u32 + 1, flight) {
-            let size = extra as u32 + 1;
-            return (Response::write(&self.arena, loc, size, head, bytes), fit);
-        } else {
-            self.granules.give(extra, shard);
+        let mut fit = Completion::Tombstone(NoBody::TooLarge);
+        if bytes.len() <= self.rules.max_response {
+            // Within `max_response` it fits.
+            let size = granules_for(bytes.len()) as u32;
+            let extra = Room::granules(size).minus(NEXT);
+            if self.with_room(Some(flight), || self.room.take(extra, shard)) {
+                if let Some(loc) = self.alloc_granules(size, flight) {
+                    let response = Response::write(&self.arena, loc, size, head, bytes);
+                    return (response, Completion::Stored);
+                }
+                self.room.give(extra, shard);
+            }
             fit = Completion::Tombstone(NoBody::NoRoom);
         }
         // A halt or a kept cancellation has no bytes to lose, and stays what it is.
@@ -272,10 +271,8 @@ impl Core {
         let id = self.flights.get(index).id();
         let place = self.place(id);
         for hit in self.table.scan(place) {
-            let Slot::Flight { flight, tenancy: named, .. } = hit.slot() else { continue };
-            if flight == index && named == Slot::tenancy(tenancy) {
-                self.update_slot(index, fate, hit);
-                return;
+            if hit.slot().names(index, tenancy) {
+                return self.update_slot(index, fate, hit);
             }
         }
     }
@@ -290,12 +287,15 @@ impl Core {
             _ => self.remove(hit.at, hit.slot()),
         };
         if won {
-            self.detach(index);
+            self.detach(index, fate);
         }
     }
 
     /// Closes the queue of an ended flight and tells everyone in it to look.
     pub(super) fn tell(&self, index: u32, tenancy: u64, fate: Fate) {
+        if !fate.is_awaited() {
+            return;
+        }
         let flight = self.flights.get(index);
         loop {
             // The snapshot first: if the flight still is what it was after that, the snapshot is of
@@ -318,26 +318,21 @@ impl Core {
     pub(super) fn remove(&self, at: SlotRef, slot: Slot) -> bool {
         let removed = self.table.remove(at, slot).is_ok();
         if removed {
-            self.records.give(1, self.shard());
+            self.room.give(Room { records: 1, granules: 0 }, self.shard());
         }
         removed
     }
 
-    /// The caller took the flight out of the table: nothing names it any more but its waiters.
-    pub(super) fn detach(&self, index: u32) {
+    /// The caller took the flight out of the table: nothing names it any more but its waiters. `fate`
+    /// is its word, which nobody else changes before it is detached (fate.3).
+    pub(super) fn detach(&self, index: u32, fate: Fate) {
         let flight = self.flights.get(index);
-        let mut fate = flight.fate();
-        let queue = flight.queue.snapshot();
-        if !queue.open && queue.is_empty() && flight.change_fate(fate, Fate::Free).is_ok() {
-            // Nobody waits, nobody can join: the two steps below in one. Only the caller may do
-            // this, since the word is not detached (fate.3).
-            self.give_back(index, fate);
-            return;
+        if !fate.is_awaited() {
+            flight.set_free();
+            return self.give_back(index, fate);
         }
-        // Fails only if the word changed; nobody but us changes an ended word that is not detached.
-        while let Err(now) = flight.change_fate(fate, fate.detach()) {
-            fate = now;
-        }
+        let detached = flight.change_fate(fate, fate.detach());
+        debug_assert!(detached.is_ok(), "fate.3: the word of an ended flight changed");
         self.try_free(index);
     }
 
@@ -360,8 +355,12 @@ impl Core {
     /// The caller has made the flight `Free`: what it held goes back, and then the flight itself.
     fn give_back(&self, index: u32, fate: Fate) {
         match fate {
-            Fate::Ended { loc, .. } => self.release(self.response(loc), 1),
-            _ => self.granules.give(1, self.shard()),
+            Fate::Ended { .. } => {
+                if let Some(loc) = fate.holds() {
+                    self.release(self.response(loc), 1);
+                }
+            }
+            _ => self.room.give(NEXT, self.shard()),
         }
         self.flights.free(index, thread::current());
     }

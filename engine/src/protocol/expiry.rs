@@ -3,6 +3,7 @@
 //! Nothing here is needed for a claim to be right (K7): deadlines are checked when a record is
 //! read. This gives memory back, and wakes those who wait for a lease that ran out.
 
+use crate::memory::budget::Room;
 use crate::outcome::{OnEnd, Reason};
 use crate::protocol::Core;
 use crate::record::fate::Fate;
@@ -37,6 +38,17 @@ pub(super) enum Lapse {
     /// It had none, and the caller has ended it.
     Expired,
     /// It is not there any more: its owner, or another caller, has ended it.
+    Gone,
+}
+
+/// What a look at a finished record's deadline came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Expiry {
+    /// It is not over, or was moved.
+    Stays,
+    /// It was over, and the caller has removed it: this is the room that it leaves.
+    Expired(Room),
+    /// It is not there any more.
     Gone,
 }
 
@@ -136,14 +148,28 @@ impl Core {
         for (deadline, pinned) in deadlines.iter_mut().zip(&*pinned) {
             *deadline = pinned.as_ref().map_or(0, |(_, _, response)| response.deadline());
         }
+        let mut room = Room::NONE;
         for (deadline, pinned) in deadlines.into_iter().zip(pinned) {
             let Some((entry, hit, response)) = pinned.take() else { continue };
-            let tag = hit.place().tag;
-            let is_gone = self.expire_if_over(hit, response, deadline, now);
-            if !is_gone && entry.is_for(tag, deadline) {
+            match self.expire_if_over(hit, response, deadline, now) {
+                Expiry::Expired(made) => room = room.plus(made),
+                Expiry::Gone => {}
                 // Early: the deadline is beyond the wheel's span, or the entry went astray.
-                self.wheel.push_again(entry, deadline, self.shard());
+                Expiry::Stays if entry.is_for(hit.place().tag, deadline) => {
+                    self.wheel.push_again(entry, deadline, self.shard());
+                }
+                Expiry::Stays => {}
             }
+        }
+        self.give_expired(room);
+    }
+
+    /// Gives back what expired records have left, and counts them. Once for many: others do not need
+    /// it sooner than the caller is through.
+    fn give_expired(&self, room: Room) {
+        if room != Room::NONE {
+            self.room.give(room, self.shard());
+            self.count_many(Count::Expired, room.records.into());
         }
     }
 
@@ -166,20 +192,23 @@ impl Core {
 
     /// Removes a finished record whose retention is over.
     pub(super) fn expire_if_due(&self, hit: Hit, now: u64) {
-        if let Some((hit, response)) = self.pin_moved(hit) {
-            self.expire_if_over(hit, response, response.deadline(), now);
+        if let Some((hit, response)) = self.pin_moved(hit)
+            && let Expiry::Expired(room) =
+                self.expire_if_over(hit, response, response.deadline(), now)
+        {
+            self.give_expired(room);
         }
     }
 
-    /// The same for a response that was pinned through `hit`; it is let go of. False: it is not over.
+    /// The same for a response that was pinned through `hit`; it is let go of.
     ///
     /// `now` was read before the line was scanned. So what is over by then is the record that the
     /// scan found, and the line is its line: one that came later, even to the same granule and, with
     /// an overflow pair, to another line's use of the same slot, ends after `now`.
-    fn expire_if_over(&self, hit: Hit, response: Response<'_>, deadline: u64, now: u64) -> bool {
+    fn expire_if_over(&self, hit: Hit, response: Response<'_>, deadline: u64, now: u64) -> Expiry {
         if deadline > now {
             self.unpin(hit.at, response);
-            return false;
+            return Expiry::Stays;
         }
         let mut seen = self.table.load(hit.at);
         while let Slot::Done { loc, pins, .. } = seen
@@ -187,14 +216,12 @@ impl Core {
         {
             match self.table.remove(hit.at, seen) {
                 Ok(()) => {
-                    self.records.give(1, self.shard());
-                    self.count(Count::Expired);
                     // Our own pin goes with it, unless it is at the response already (`move_pins`).
-                    self.unlink(response, pins.saturating_sub(1));
+                    let made = self.unlink(response, pins.saturating_sub(1));
                     if pins == 0 {
                         self.release(response, 1);
                     }
-                    return true;
+                    return Expiry::Expired(made.plus(Room { records: 1, granules: 0 }));
                 }
                 Err(now) => seen = now,
             }
@@ -202,18 +229,17 @@ impl Core {
         // Moved by somebody who did not see our pin (it was moved itself): then it is not gone.
         let is_gone = self.moved(hit).is_none();
         self.release(response, 1);
-        is_gone
+        if is_gone { Expiry::Gone } else { Expiry::Stays }
     }
 
     /// Ends a lease whose deadline has passed, as its owner's policy says. Contends with `renew` in
     /// the term word (term.1).
     pub(super) fn lapse(&self, index: u32, tenancy: u64, generation: u64, now: u64) -> Lapse {
         let flight = self.flights.get(index);
-        let leased = Fate::Leased { generation };
         loop {
             let term = flight.term();
             // The fate after the term: if it still is this lease, so was the term.
-            if flight.fate() != leased || flight.tenancy() != tenancy {
+            if !flight.fate().is_lease(generation) || flight.tenancy() != tenancy {
                 return Lapse::Gone;
             }
             let policy = match term {
@@ -272,12 +298,23 @@ impl Core {
         let flight = self.flights.get(index);
         let tenancy = flight.tenancy();
         match flight.fate() {
-            Fate::Leased { generation } => {
-                self.lapse(index, tenancy, generation, now);
+            Fate::Leased { generation, .. } => {
+                // Nobody comes here through the table, so it may be a draft (fate.5).
+                if flight.term().deadline() <= now && self.is_published(index, tenancy) {
+                    self.lapse(index, tenancy, generation, now);
+                }
             }
             Fate::Vacated { .. } => self.serve(index, tenancy, now),
-            Fate::Free | Fate::Drafted { .. } => {}
+            Fate::Free => {}
             fate => self.finish(index, tenancy, fate),
         }
+    }
+
+    /// Whether the table names the flight, in this tenancy; if so, it does until the lease has ended.
+    fn is_published(&self, index: u32, tenancy: u64) -> bool {
+        let place = self.place(self.flights.get(index).id());
+        self.table
+            .scan(place)
+            .any(|hit| hit.slot().names(index, tenancy) && self.table.confirms(hit.at, hit.slot()))
     }
 }

@@ -45,16 +45,26 @@ pub(crate) enum Verdict {
 }
 
 impl Core {
-    /// Registers a waiter, if the queue still is as it was seen. `Ok(None)`: it is not.
+    /// Registers a waiter, if the queue still is as it was seen, under that fate. `Ok(None)`: it is not.
     pub(super) fn join(
         &self,
         hit: Hit,
         tenancy: u64,
+        fate: Fate,
         seen: Snapshot,
         ask: &Ask,
     ) -> Result<Option<Waiting>, Limit> {
         let Slot::Flight { flight: index, .. } = hit.slot() else { return Ok(None) };
         let flight = self.flights.get(index);
+        // After the queue was seen (queue.5). What is vacated was awaited, and is told before its
+        // flight is used again: an open queue is still the tenant's.
+        let may_join = match fate {
+            Fate::Leased { generation, .. } => flight.await_end(generation),
+            _ => seen.open,
+        };
+        if !may_join {
+            return Ok(None);
+        }
         // Relaxed: a count. It may be a later tenant's for a moment; that costs it one place (W3).
         let before = flight.waiters.fetch_add(1, Ordering::Relaxed);
         let node = (before < self.rules.waiters_per_key).then(|| self.nodes.alloc(self.shard()));
@@ -87,7 +97,7 @@ impl Core {
             let now = self.clock.now();
             let fate = flight.fate();
             match fate {
-                Fate::Leased { generation } => {
+                Fate::Leased { generation, .. } => {
                     let until = flight.term().deadline();
                     let lapse = self.lapse(waiting.flight, waiting.tenancy, generation, now);
                     if lapse == Lapse::Holds {
@@ -109,11 +119,7 @@ impl Core {
                     self.leave(waiting);
                     return Verdict::Cancelled(reason);
                 }
-                Fate::Free | Fate::Drafted { .. } => {
-                    unreachable!(
-                        "fate.4, fate.5: a flight with waiters is neither free nor a draft"
-                    )
-                }
+                Fate::Free => unreachable!("fate.4: a flight with waiters is not free"),
             }
         }
     }
@@ -195,7 +201,7 @@ impl Core {
             let passed = match term {
                 Term::Lease { tag, .. } if tag != Term::tag(ended) => {
                     let generation = flight.generation_of(tag, self.geometry.generation_mask);
-                    let _ = flight.change_fate(fate, Fate::Leased { generation });
+                    let _ = flight.change_fate(fate, Fate::Leased { awaited: true, generation });
                     return;
                 }
                 Term::Offer { node, deadline } if deadline > now => {
@@ -212,7 +218,8 @@ impl Core {
             }
             let Some(next) = next else {
                 if flight.queue.close_if(walked) {
-                    let dropped = Fate::Dropped { detached: false, reason, generation: ended };
+                    let dropped =
+                        Fate::Dropped { detached: false, reason, awaited: true, generation: ended };
                     if flight.change_fate(fate, dropped).is_ok() {
                         self.finish(index, tenancy, dropped);
                     }

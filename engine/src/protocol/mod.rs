@@ -28,7 +28,7 @@ pub(crate) use hand_over::{Verdict, Waiting};
 use crate::clock::Clock;
 use crate::geometry::Geometry;
 use crate::memory::arena::{Arena, Granule};
-use crate::memory::budget::Budget;
+use crate::memory::budget::{Budget, Room};
 use crate::outcome::OnEnd;
 use crate::record::flight::Flights;
 use crate::stats::{Count, Counters};
@@ -71,10 +71,8 @@ pub(crate) struct Core {
     nodes: Nodes,
     arena: Arena,
     wheel: Wheel,
-    /// Keys with a record.
-    records: Budget,
-    /// Granules of responses, and one for each record in flight.
-    granules: Budget,
+    /// For keys with a record; and for responses, with one granule for each record in flight.
+    room: Budget,
     closed: AtomicBool,
     /// Where the next look through the table, and through the flights, goes on: by those who need
     /// room, and by ticks, which must come round.
@@ -105,8 +103,7 @@ impl Core {
             arena: Arena::new(geometry.arena_granules, shards)?,
             // One reminder a record, and as many again that have lost their record.
             wheel: Wheel::new(geometry.wheel, 2 * geometry.records, shards)?,
-            records: Budget::new(geometry.records, 64, shards),
-            granules: Budget::new(geometry.granules, 1024, shards),
+            room: Budget::new(geometry.room(), Room { records: 64, granules: 1024 }, shards),
             closed: AtomicBool::new(false),
             table_sweep: AtomicU32::new(0),
             room_sweep: AtomicU32::new(0),
@@ -141,8 +138,13 @@ impl Core {
 
     #[inline]
     pub(crate) fn count(&self, what: Count) {
+        self.count_many(what, 1);
+    }
+
+    #[inline]
+    fn count_many(&self, what: Count, times: u64) {
         let thread = thread::current();
-        self.counters.add(what, thread, self.shard_of(thread));
+        self.counters.add(what, times, thread, self.shard_of(thread));
     }
 
     /// No new keys from now on, and no hand-overs.
@@ -156,12 +158,12 @@ impl Core {
     }
 
     pub(crate) fn records_used(&self) -> u64 {
-        self.records.used()
+        self.room.used().records.into()
     }
 
     /// Bytes by the budget: responses, and one granule for each record in flight.
     pub(crate) fn bytes_used(&self) -> u64 {
-        self.granules.used() * Granule::BYTES as u64
+        u64::from(self.room.used().granules) * Granule::BYTES as u64
     }
 
     pub(crate) fn waiters_used(&self) -> u64 {

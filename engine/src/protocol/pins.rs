@@ -1,5 +1,6 @@
 //! Holding a response while looking at it (response.1, response.2).
 
+use crate::memory::budget::Room;
 use crate::protocol::Core;
 use crate::record::response::Response;
 use crate::table::slot::Slot;
@@ -83,22 +84,25 @@ impl Core {
     #[inline]
     pub(crate) fn release(&self, response: Response<'_>, count: u64) {
         if response.release(count) {
-            self.free_response(response);
+            let room = self.free_response(response);
+            self.room.give(room, self.shard());
         }
     }
 
-    /// The slot that named the response does not any more; it had counted `pins`.
-    pub(super) fn unlink(&self, response: Response<'_>, pins: u64) {
-        if response.unlink(pins) {
-            self.free_response(response);
-        }
+    /// The slot that named the response does not any more; it had counted `pins`. Returns the room that
+    /// this made, for the caller to give back.
+    #[must_use]
+    pub(super) fn unlink(&self, response: Response<'_>, pins: u64) -> Room {
+        if response.unlink(pins) { self.free_response(response) } else { Room::NONE }
     }
 
-    /// Gives the memory of a response back, that nobody holds (response.2).
-    fn free_response(&self, response: Response<'_>) {
+    /// Frees the memory of a response that nobody holds (response.2), or has seen yet. Returns the
+    /// room that this made, for the caller to give back.
+    #[must_use]
+    pub(super) fn free_response(&self, response: Response<'_>) -> Room {
         let size = response.size();
         self.arena.free(response.loc(), size);
-        self.granules.give(size.into(), self.shard());
+        Room::granules(size)
     }
 
     /// One hold more, by somebody who has one.

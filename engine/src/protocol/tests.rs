@@ -9,7 +9,7 @@ use core::time::Duration;
 use super::*;
 use crate::clock::ManualClock;
 use crate::outcome::Reason;
-use crate::protocol::draft::Draft;
+use crate::protocol::draft::{Draft, NEW};
 use crate::record::fate::Fate;
 use crate::record::flight::Identity;
 use crate::record::response::Kind;
@@ -83,8 +83,7 @@ fn draft(core: &Core) -> (u32, Slot) {
     let ask = ask(false);
     let mut claimed = Claimed::Refused(Refusal::Closed);
     let mut draft = ManuallyDrop::new(Draft::new(core, &mut claimed));
-    draft.take_record().expect("there is room");
-    let drafted = draft.prepare(&ask, core.clock.now()).expect("there is room");
+    let drafted = draft.prepare(&ask, core.clock.now(), NEW).expect("there is room");
     let slot = drafted.slot(core.place(ask.identity.id).tag);
     let Slot::Flight { flight, .. } = slot else { panic!("a draft is a flight") };
     (flight, slot)
@@ -93,8 +92,7 @@ fn draft(core: &Core) -> (u32, Slot) {
 /// Ends the lease by the one step that does, as a thread that is stopped right after it.
 fn end_only(core: &Core, held: &Held, fate: Fate) {
     let flight = core.flights.get(held.hit.flight().expect("in flight"));
-    let leased = Fate::Leased { generation: held.generation };
-    flight.change_fate(leased, fate).expect("nobody else ends it");
+    flight.change_lease(held.generation, |_| fate).expect("nobody else ends it");
 }
 
 /// The same, of a lease that its owner gives up.
@@ -113,7 +111,7 @@ fn a_draft_is_not_ended_for_its_age() {
     let (index, _) = draft(&core);
     clock.advance(Duration::from_millis(2 * LEASE));
     tick(&core);
-    assert!(matches!(core.flights.get(index).fate(), Fate::Drafted { .. }));
+    assert!(matches!(core.flights.get(index).fate(), Fate::Leased { .. }));
     assert_eq!(core.counters.sum(Count::LeaseExpiries), 0, "nobody has had that lease");
 }
 
@@ -125,10 +123,10 @@ fn a_draft_that_was_published_is_a_lease() {
     let header = core.table.scan(place).header;
     let published = core.table.publish(place, header, slot, &mut None, 0);
     assert!(matches!(published, Publish::Done));
-    let waiting = queue(&core, ask(true));
-    assert!(matches!(core.flights.get(index).fate(), Fate::Leased { .. }));
     clock.advance(Duration::from_millis(LEASE));
-    assert!(matches!(core.poll(&waiting), Verdict::Execute(_)));
+    tick(&core);
+    assert!(matches!(core.flights.get(index).fate(), Fate::Free));
+    assert_eq!(core.counters.sum(Count::LeaseExpiries), 1);
 }
 
 #[test]
@@ -137,7 +135,7 @@ fn a_flight_that_was_dropped_makes_room_for_its_key() {
     let (core, _clock) = core(1);
     let held = own(&core);
     let (reason, generation) = (Reason::Owner, held.generation);
-    end_only(&core, &held, Fate::Dropped { detached: false, reason, generation });
+    end_only(&core, &held, Fate::Dropped { detached: false, reason, awaited: false, generation });
     assert_eq!(own(&core).attempt, 2);
 }
 
@@ -154,11 +152,12 @@ fn an_ended_lease_is_finished_by_the_next_claim() {
         length: 3,
     };
     let (response, _) = core.store(&mut head, b"abc", 0);
-    response.link();
+    response.set_holders(true, false);
     let ended = Fate::Ended {
         detached: false,
         loc: response.loc(),
         kept: true,
+        awaited: false,
         generation: held.generation,
     };
     end_only(&core, &held, ended);

@@ -3,34 +3,34 @@
 //! ```text
 //!            63..61   60..
 //! Free       0        0
-//! Drafted    5        generation 61
-//! Leased     1        generation 61
+//! Leased     1        awaited 1 | generation 60
 //! Vacated    2        reason 24 | generation 37 (low bits)
-//! Ended      3        detached 1 | loc 32 | kept 1 | generation 27 (low bits)
-//! Dropped    4        detached 1 | reason 24 | generation 36 (low bits)
+//! Ended      3        detached 1 | loc 32 | kept 1 | awaited 1 | generation 26 (low bits)
+//! Dropped    4        detached 1 | reason 24 | awaited 1 | generation 35 (low bits)
 //!
-//! Free --claim--> Drafted(g) --published--> Leased(g)
-//!
-//!                 Leased(g) --complete, halt, kept cancel--> Ended(loc) --> Free
+//! Free --claim--> Leased(g) --complete, halt, kept cancel--> Ended(loc) --> Free
 //!                   |  ^   `--cancel or expiry, FailWaiters---> Dropped --> Free
-//!                   |  |                                          ^
+//!                   |  |      or nobody waits                     ^
 //!                   v  `--accepted, generation g+1                |
 //!                 Vacated --nobody may take it, queue closed------'
 //! ```
 //!
-//! fate.1  Only a CAS from `Leased(g)` ends lease g, and it compares all 61 bits: whoever holds a
+//! fate.1  Only a CAS from `Leased(g)` ends lease g, and it compares all 60 bits: whoever holds a
 //!     token of another generation changes nothing (L2).
 //! fate.2  The step that ends the lease carries the result with it: `Ended` names the response,
 //!     `Dropped` the reason, `Vacated` that the queue is to be served. Any thread can do the rest
 //!     (L3).
 //! fate.3  `detached` is set at most once in a tenancy, by the thread whose CAS took the flight out of the
 //!     table.
-//! fate.4  A flight becomes `Free` only from a detached word with its queue closed and empty; or in
-//!     one step for both, by the thread that would detach it, when the queue is that already; or
-//!     from `Drafted`, by its claimer, when it was never published.
-//! fate.5  `Drafted` belongs to its claimer alone, and no sweep touches it, until the table names
-//!     it; from then on whoever meets it makes it `Leased`. So a lease that is not published yet,
-//!     and may never be, cannot be ended for its age.
+//! fate.4  A flight becomes `Free` only from a detached word with its queue closed and empty; or at
+//!     once, by the thread that would detach it, when the queue is that already; or by its
+//!     claimer, when it was never published.
+//! fate.5  A lease that the table does not name is a draft, its claimer's alone. Whoever comes to a
+//!     flight by its number and not through the table (sweeps do) asks the table first: so a lease
+//!     that may never be published is not ended for its age.
+//! fate.6  `awaited` is set by the first waiter, before it joins, and stays for the tenancy. Until
+//!     then the queue is closed; and an end that finds it unset has nobody to tell, and nobody who
+//!     may still come: joining needs a CAS of this word from `Leased`.
 
 use crate::outcome::Reason;
 use crate::record::{Field, LOC_BITS};
@@ -40,16 +40,18 @@ const LEASED: u64 = 1;
 const VACATED: u64 = 2;
 const ENDED: u64 = 3;
 const DROPPED: u64 = 4;
-const DRAFTED: u64 = 5;
 
-type LeasedGeneration = Field<0, 61>;
+type LeasedGeneration = Field<0, 60>;
+type LeasedAwaited = Field<{ LeasedGeneration::END }, 1>;
 type VacatedGeneration = Field<0, 37>;
 type VacatedReason = Field<{ VacatedGeneration::END }, { Reason::BITS }>;
-type EndedGeneration = Field<0, 27>;
-type EndedKept = Field<{ EndedGeneration::END }, 1>;
+type EndedGeneration = Field<0, 26>;
+type EndedAwaited = Field<{ EndedGeneration::END }, 1>;
+type EndedKept = Field<{ EndedAwaited::END }, 1>;
 type EndedLoc = Field<{ EndedKept::END }, LOC_BITS>;
-type DroppedGeneration = Field<0, 36>;
-type DroppedReason = Field<{ DroppedGeneration::END }, { Reason::BITS }>;
+type DroppedGeneration = Field<0, 35>;
+type DroppedAwaited = Field<{ DroppedGeneration::END }, 1>;
+type DroppedReason = Field<{ DroppedAwaited::END }, { Reason::BITS }>;
 type Detached = Field<60, 1>;
 type State = Field<61, 3>;
 
@@ -59,12 +61,12 @@ const _: () = assert!(VacatedReason::END <= 61 && EndedLoc::END <= 60 && Dropped
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fate {
     Free,
-    Drafted {
-        generation: u64,
-    },
+    /// `awaited`, here and below: somebody has waited, ever since the tenancy began.
     Leased {
+        awaited: bool,
         generation: u64,
     },
+    /// Only what is awaited.
     Vacated {
         reason: Reason,
         generation: u64,
@@ -74,11 +76,13 @@ pub(crate) enum Fate {
         detached: bool,
         loc: u32,
         kept: bool,
+        awaited: bool,
         generation: u64,
     },
     Dropped {
         detached: bool,
         reason: Reason,
+        awaited: bool,
         generation: u64,
     },
 }
@@ -91,24 +95,29 @@ impl Fate {
     pub(crate) fn pack(self) -> u64 {
         match self {
             Fate::Free => State::put(FREE),
-            Fate::Drafted { generation } => State::put(DRAFTED) | LeasedGeneration::put(generation),
-            Fate::Leased { generation } => State::put(LEASED) | LeasedGeneration::put(generation),
+            Fate::Leased { awaited, generation } => {
+                State::put(LEASED)
+                    | LeasedAwaited::put(awaited.into())
+                    | LeasedGeneration::put(generation)
+            }
             Fate::Vacated { reason, generation } => {
                 State::put(VACATED)
                     | VacatedReason::put(reason.pack())
                     | VacatedGeneration::put(generation)
             }
-            Fate::Ended { detached, loc, kept, generation } => {
+            Fate::Ended { detached, loc, kept, awaited, generation } => {
                 State::put(ENDED)
                     | Detached::put(detached.into())
                     | EndedLoc::put(loc.into())
                     | EndedKept::put(kept.into())
+                    | EndedAwaited::put(awaited.into())
                     | EndedGeneration::put(generation)
             }
-            Fate::Dropped { detached, reason, generation } => {
+            Fate::Dropped { detached, reason, awaited, generation } => {
                 State::put(DROPPED)
                     | Detached::put(detached.into())
                     | DroppedReason::put(reason.pack())
+                    | DroppedAwaited::put(awaited.into())
                     | DroppedGeneration::put(generation)
             }
         }
@@ -118,8 +127,10 @@ impl Fate {
     pub(crate) fn unpack(word: u64) -> Self {
         let detached = Detached::get(word) == 1;
         match State::get(word) {
-            LEASED => Fate::Leased { generation: LeasedGeneration::get(word) },
-            DRAFTED => Fate::Drafted { generation: LeasedGeneration::get(word) },
+            LEASED => Fate::Leased {
+                awaited: LeasedAwaited::get(word) == 1,
+                generation: LeasedGeneration::get(word),
+            },
             VACATED => Fate::Vacated {
                 reason: Reason::unpack(VacatedReason::get(word)),
                 generation: VacatedGeneration::get(word),
@@ -128,11 +139,13 @@ impl Fate {
                 detached,
                 loc: EndedLoc::get(word) as u32,
                 kept: EndedKept::get(word) == 1,
+                awaited: EndedAwaited::get(word) == 1,
                 generation: EndedGeneration::get(word),
             },
             DROPPED => Fate::Dropped {
                 detached,
                 reason: Reason::unpack(DroppedReason::get(word)),
+                awaited: DroppedAwaited::get(word) == 1,
                 generation: DroppedGeneration::get(word),
             },
             _ => Fate::Free,
@@ -140,15 +153,36 @@ impl Fate {
     }
 
     /// The same word with `detached` set.
-    pub(crate) fn detach(self) -> Self {
+    pub(crate) fn detach(mut self) -> Self {
+        if let Fate::Ended { detached, .. } | Fate::Dropped { detached, .. } = &mut self {
+            *detached = true;
+        }
+        self
+    }
+
+    /// Whether it is this lease, awaited or not.
+    #[inline(always)]
+    pub(crate) fn is_lease(self, lease: u64) -> bool {
+        matches!(self, Fate::Leased { generation, .. } if generation == lease)
+    }
+
+    /// The response that the flight holds itself: for its waiters, or because no slot will.
+    pub(crate) fn holds(self) -> Option<u32> {
         match self {
-            Fate::Ended { loc, kept, generation, .. } => {
-                Fate::Ended { detached: true, loc, kept, generation }
-            }
-            Fate::Dropped { reason, generation, .. } => {
-                Fate::Dropped { detached: true, reason, generation }
-            }
-            other => other,
+            Fate::Ended { loc, kept, awaited, .. } if awaited || !kept => Some(loc),
+            _ => None,
+        }
+    }
+
+    /// Whether there may be waiters to tell of the end (fate.6).
+    #[inline(always)]
+    pub(crate) fn is_awaited(self) -> bool {
+        match self {
+            Fate::Free => false,
+            Fate::Vacated { .. } => true,
+            Fate::Leased { awaited, .. }
+            | Fate::Ended { awaited, .. }
+            | Fate::Dropped { awaited, .. } => awaited,
         }
     }
 
@@ -174,16 +208,22 @@ mod tests {
         let reason = Reason::Code(0xBEEF);
         for fate in [
             Fate::Free,
-            Fate::Drafted { generation: Fate::GENERATION_MAX },
-            Fate::Leased { generation: Fate::GENERATION_MAX },
+            Fate::Leased { awaited: false, generation: Fate::GENERATION_MAX },
+            Fate::Leased { awaited: true, generation: 1 },
             Fate::Vacated { reason, generation: VacatedGeneration::MAX },
             Fate::Ended {
                 detached: false,
                 loc: u32::MAX,
                 kept: true,
+                awaited: false,
                 generation: EndedGeneration::MAX,
             },
-            Fate::Dropped { detached: true, reason, generation: DroppedGeneration::MAX },
+            Fate::Dropped {
+                detached: true,
+                reason,
+                awaited: true,
+                generation: DroppedGeneration::MAX,
+            },
         ] {
             assert_eq!(Fate::unpack(fate.pack()), fate);
             assert_eq!(Fate::unpack(fate.detach().pack()), fate.detach());

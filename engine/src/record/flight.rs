@@ -16,9 +16,9 @@
 //! | `waiters`           | add and subtract by those who join and leave      | those who join (W3)    |
 //!
 //! flight.1  `tenancy` changes before anything else does when a flight is used again, and a slot in
-//!     the table never names a tenancy that is over. So: read tenancy, read what is wanted, see the
-//!     slot unchanged, see tenancy unchanged - and what was read belongs to the record in that
-//!     slot.
+//!     the table never names a tenancy that is over. So: read tenancy, see it named by a slot of the
+//!     table, read what is wanted, see tenancy unchanged - and what was read belongs to the record
+//!     that was in that slot.
 
 use crossbeam_utils::CachePadded;
 
@@ -101,6 +101,34 @@ impl Flight {
             self.fate.compare_exchange(from.pack(), to.pack(), Ordering::SeqCst, Ordering::Acquire);
         model_fence();
         change.map(drop).map_err(Fate::unpack)
+    }
+
+    /// One step from a lease, for instance to its end (fate.1); `None` if it is not there any more.
+    /// `to` says what the word becomes, by whether the lease is awaited: asked again if that changes.
+    #[inline]
+    pub(crate) fn change_lease(
+        &self,
+        lease: u64,
+        mut to: impl FnMut(bool) -> Fate,
+    ) -> Option<Fate> {
+        let mut fate = self.fate();
+        loop {
+            let Fate::Leased { awaited, generation } = fate else { return None };
+            if generation != lease {
+                return None;
+            }
+            let next = to(awaited);
+            match self.change_fate(fate, next) {
+                Ok(()) => return Some(next),
+                Err(now) => fate = now,
+            }
+        }
+    }
+
+    /// Makes a lease awaited, so that its end will be told to the queue (fate.6). False: it has ended.
+    pub(crate) fn await_end(&self, lease: u64) -> bool {
+        let awaited = Fate::Leased { awaited: true, generation: lease };
+        self.fate() == awaited || self.change_lease(lease, |_| awaited).is_some()
     }
 
     /// The fate, in one order with all changes of fates and queues (fate.4 in `try_free`).
@@ -218,31 +246,23 @@ impl Flight {
         self.attempt.store(facts | bound, Ordering::Relaxed);
     }
 
-    /// Drafts the first lease of a tenancy; still before the flight is published (fate.5).
-    pub(crate) fn draft(&self, generation: u64) {
-        self.queue.open();
+    /// Drafts the first lease of a tenancy, or drafts it again; still before the flight is published
+    /// (fate.5).
+    pub(crate) fn draft(&self, generation: u64, term: Term) {
+        // Relaxed: published with the fate.
+        self.term.store(term.pack(), Ordering::Relaxed);
         // Release (edge "fate"): a sweep comes here through the allocation bits, not through a slot,
         // and must not take the word of the last tenant for this one's.
-        self.fate.store(Fate::Drafted { generation }.pack(), Ordering::Release);
+        self.fate.store(Fate::Leased { awaited: false, generation }.pack(), Ordering::Release);
     }
 
-    /// Says how long a drafted lease is to hold; still before the flight is published.
-    pub(crate) fn set_term(&self, term: Term) {
-        // Relaxed: published with the flight.
-        self.term.store(term.pack(), Ordering::Relaxed);
-    }
-
-    /// Starts a drafted lease that has been published; its claimer does, or whoever meets it first.
-    pub(crate) fn promote(&self, generation: u64) {
-        // A failure: somebody else has, and what came after that stands.
-        let _ = self.change_fate(Fate::Drafted { generation }, Fate::Leased { generation });
-    }
-
-    /// Takes back a flight that was never published.
-    pub(crate) fn retract(&self) {
-        self.queue.close_unused();
-        // Release: as in `draft`. Nobody else changes a draft that was not published (fate.5).
+    /// Frees a flight whose word nobody but the caller can change any more: a draft that is not to be
+    /// published (fate.5), or one that was taken out of the table and is not awaited (fate.3, fate.6).
+    pub(crate) fn set_free(&self) {
+        // Release: as in `draft`.
         self.fate.store(Fate::Free.pack(), Ordering::Release);
+        // Models need not look again at what named the flight before.
+        model_fence();
     }
 }
 

@@ -111,7 +111,7 @@ pub(crate) struct Response<'a> {
 }
 
 impl<'a> Response<'a> {
-    /// Writes a response into a fresh run of `size` granules at `loc`, held once by the caller.
+    /// Writes a response into a fresh run of `size` granules at `loc`, but for its holders.
     ///
     /// The caller alone has the run (bitmap.1).
     pub(crate) fn write(arena: &'a Arena, loc: u32, size: u32, head: &Head, bytes: &[u8]) -> Self {
@@ -121,7 +121,6 @@ impl<'a> Response<'a> {
         // Relaxed: published by the fate word, then the slot (edges "fate", "publish").
         let set = |index: usize, value| words[index].store(value, Ordering::Relaxed);
         let identity = &head.identity;
-        set(HOLDS, 1);
         set(ID, identity.id[0]);
         set(ID + 1, identity.id[1]);
         let fingerprint = identity.fingerprint.unwrap_or_default();
@@ -218,10 +217,12 @@ impl<'a> Response<'a> {
         Size::get(self.word(LENGTH)) as u32
     }
 
-    /// Says that a slot is about to name it. Before publication only.
-    pub(crate) fn link(&self) {
+    /// Says who will hold it: the slot that is about to name it, the flight, or both. Before
+    /// publication only.
+    pub(crate) fn set_holders(&self, slot: bool, flight: bool) {
+        let holds = if slot { LINKED } else { 0 } + u64::from(flight);
         // Relaxed: not published yet.
-        self.granule().words[HOLDS].store(LINKED + 1, Ordering::Relaxed);
+        self.granule().words[HOLDS].store(holds, Ordering::Relaxed);
     }
 
     /// One holder more. The caller must hold it already, or know who does for the length of the

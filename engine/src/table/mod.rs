@@ -188,15 +188,18 @@ impl Table {
         Slot::unpack(self.word(at).load(Ordering::Acquire))
     }
 
-    /// Whether the slot has this word and is part of the table, now (slot.2). For an overflow slot
-    /// also that the pair is still this line's.
+    /// Whether a slot that was found with this word is part of the table with it (slot.2). For an
+    /// overflow slot also that the pair is still this line's.
+    ///
+    /// The word is looked at last: it was there before and is after, so it was when the header said
+    /// that the slot is live. (A word that names a flight never comes again, flight.1.)
     #[inline]
     pub(crate) fn confirms(&self, at: SlotRef, slot: Slot) -> bool {
         let line = &self.lines[at.line as usize];
-        // Acquire: the header is looked at after the word, the link after the header.
-        self.load(at) == slot
-            && Header(line.header.load(Ordering::Acquire)).is_live(at.slot)
+        // Acquire: one after the other.
+        Header(line.header.load(Ordering::Acquire)).is_live(at.slot)
             && (at.slot < MAIN_SLOTS || Link::unpack(line.link.load(Ordering::Acquire)) == at.link)
+            && self.load(at) == slot
     }
 
     /// Changes a published slot in place. `Err` has what is there instead.

@@ -56,6 +56,12 @@ impl Slot {
         tenancy & Tenancy::MAX
     }
 
+    /// Whether the slot names this flight, in this tenancy.
+    pub(crate) fn names(self, index: u32, of: u64) -> bool {
+        matches!(self, Self::Flight { flight, tenancy, .. }
+            if flight == index && tenancy == Self::tenancy(of))
+    }
+
     /// Where the response is that the slot names.
     pub(crate) fn loc(self) -> Option<u32> {
         match self {

@@ -5,7 +5,8 @@
 //! head -> youngest -> ... -> oldest -> 0
 //! ```
 //!
-//! Joining is a CAS of the queue word; its order is the order of service (L5). Leaving anywhere is
+//! Joining is a CAS of the queue word; its order is the order of service (L5). The first to join opens
+//! the queue, so that a flight nobody waits for has nothing to do with it. Leaving anywhere is
 //! the marked-pointer removal of Harris and Michael: mark the own link, then unlink it from its
 //! predecessor; whoever passes a marked node helps. Ending closes the queue: from then on nobody
 //! joins, and those in it are the ones to be told.
@@ -18,6 +19,9 @@
 //!     succeeds acts on the very list its caller walked.
 //! queue.4  A walk stands on a node only while the link that led to it is unchanged; otherwise it
 //!     starts again. Each such restart means that another waiter joined or left: lock-free.
+//! queue.5  A closed queue is opened only by one who saw it closed and, after that, the lease awaited
+//!     and not ended. Whoever tells an end changes the word, open or closed: so the end of a lease
+//!     that somebody joins in time is told to him, and who comes too late fails.
 
 use crate::record::{Field, NODE_BITS};
 use crate::sync::{AtomicU64, Ordering, model_fence};
@@ -105,33 +109,17 @@ impl Queue {
         Snapshot::unpack(self.0.load(Ordering::SeqCst))
     }
 
-    /// Opens an empty queue for a new tenant, before the flight is published.
-    pub(crate) fn open(&self) {
-        // Relaxed: published with the flight.
-        let now = Snapshot::unpack(self.0.load(Ordering::Relaxed));
-        debug_assert!(!now.open && now.is_empty(), "fate.4: the last tenant left waiters behind");
-        let to = Snapshot { open: true, version: now.version + 1, head: 0 };
-        self.0.store(to.pack(), Ordering::Relaxed);
-    }
-
-    /// Closes the queue of a flight that was never published.
-    pub(crate) fn close_unused(&self) {
-        // Relaxed: nobody saw it open.
-        let now = Snapshot::unpack(self.0.load(Ordering::Relaxed));
-        let to = Snapshot { open: false, version: now.version + 1, head: 0 };
-        self.0.store(to.pack(), Ordering::Relaxed);
-    }
-
-    /// Nobody joins any more, if the queue is still as the caller saw it.
+    /// Nobody joins any more, if the queue is still as the caller saw it: open, or closed but about to
+    /// be opened (queue.5).
     pub(crate) fn close_if(&self, seen: Snapshot) -> bool {
-        !seen.open || self.change(seen, false, seen.head)
+        self.change(seen, false, seen.head)
     }
 
-    /// Joins at the young end if the queue is still open and as `seen` (so in the same tenancy,
-    /// queue.3).
+    /// Joins at the young end if the queue is still as `seen`; opens it if it was closed. The caller
+    /// knows that it may (queue.5).
     pub(crate) fn join(&self, seen: Snapshot, nodes: &Nodes, number: u32, link: Link) -> bool {
         nodes.get(number).aim(Link { next: seen.head, ..link });
-        seen.open && self.change(seen, true, number)
+        self.change(seen, true, number)
     }
 
     /// Takes the caller's own node out. Afterwards nothing leads to it (queue.2).
