@@ -47,7 +47,7 @@ impl Geometry {
     pub(crate) fn room(&self) -> Room {
         // Within the constants above both fit.
         let fit = |count| u32::try_from(count).unwrap_or(u32::MAX);
-        Room { records: fit(self.records), granules: fit(self.granules) }
+        Room::of(fit(self.records), fit(self.granules))
     }
 
     /// For these limits, which the caller has checked against the constants above.

@@ -69,8 +69,7 @@ impl Lease {
     /// # Errors
     /// [`Stale`]: the lease was over; nothing was stored.
     pub fn complete(self, response: &[u8]) -> Result<Completion, Stale> {
-        let retention = self.held.retention;
-        self.end(Kind::Response, response, retention)
+        self.end(Kind::Response, response, None)
     }
 
     /// As [`complete`](Self::complete), kept for `retention` (at most ten years).
@@ -78,7 +77,7 @@ impl Lease {
     /// # Errors
     /// [`Stale`]: the lease was over; nothing was stored.
     pub fn complete_for(self, response: &[u8], retention: Duration) -> Result<Completion, Stale> {
-        self.end(Kind::Response, response, bounded_millis(retention))
+        self.end(Kind::Response, response, Some(bounded_millis(retention)))
     }
 
     /// Shares an error with everyone who waits, and keeps it for `retention`; zero: only shared.
@@ -87,7 +86,7 @@ impl Lease {
     /// # Errors
     /// [`Stale`]: the lease was over; nothing was stored.
     pub fn fail(self, error: &[u8], retention: Duration) -> Result<Completion, Stale> {
-        self.end(Kind::Error, error, bounded_millis(retention))
+        self.end(Kind::Error, error, Some(bounded_millis(retention)))
     }
 
     /// Gives up: the longest waiting waiter executes next, without one the key is free.
@@ -154,7 +153,12 @@ impl Lease {
         Token { engine: self.anchor.engine, held: self.held }
     }
 
-    fn end(mut self, kind: Kind, bytes: &[u8], retention: u64) -> Result<Completion, Stale> {
+    fn end(
+        mut self,
+        kind: Kind,
+        bytes: &[u8],
+        retention: Option<u64>,
+    ) -> Result<Completion, Stale> {
         self.is_over = true;
         let ending = Ending { kind, reason: Reason::Owner, bytes, retention };
         self.anchor.core.complete(&self.held, ending)

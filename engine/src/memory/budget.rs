@@ -17,18 +17,25 @@ use crate::sync::{AtomicU64, Ordering};
 type GranuleBits = Field<0, 32>;
 type RecordBits = Field<{ GranuleBits::END }, 32>;
 
-/// How many records, and how many granules of the arena.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Room {
-    pub(crate) records: u32,
-    pub(crate) granules: u32,
-}
+/// How many records, and how many granules of the arena: one word, as it is counted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Room(u64);
 
 impl Room {
-    pub(crate) const NONE: Self = Self { records: 0, granules: 0 };
+    pub(crate) const NONE: Self = Self::of(0, 0);
 
-    pub(crate) const fn granules(granules: u32) -> Self {
-        Self { records: 0, granules }
+    pub(crate) const fn of(records: u32, granules: u32) -> Self {
+        Self(RecordBits::put(records as u64) | GranuleBits::put(granules as u64))
+    }
+
+    #[inline]
+    pub(crate) fn records(self) -> u32 {
+        RecordBits::get(self.0) as u32
+    }
+
+    #[inline]
+    pub(crate) fn granules(self) -> u32 {
+        GranuleBits::get(self.0) as u32
     }
 
     #[inline]
@@ -44,25 +51,18 @@ impl Room {
 
     #[inline]
     fn covers(self, other: Self) -> bool {
-        self.records >= other.records && self.granules >= other.granules
+        self.records() >= other.records() && self.granules() >= other.granules()
     }
 
     #[inline]
     fn zip(self, other: Self, both: impl Fn(u32, u32) -> u32) -> Self {
-        Self {
-            records: both(self.records, other.records),
-            granules: both(self.granules, other.granules),
-        }
+        Self::of(both(self.records(), other.records()), both(self.granules(), other.granules()))
     }
+}
 
-    #[inline]
-    fn pack(self) -> u64 {
-        RecordBits::put(self.records.into()) | GranuleBits::put(self.granules.into())
-    }
-
-    #[inline]
-    fn unpack(word: u64) -> Self {
-        Self { records: RecordBits::get(word) as u32, granules: GranuleBits::get(word) as u32 }
+impl core::fmt::Debug for Room {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} records, {} granules", self.records(), self.granules())
     }
 }
 
@@ -80,7 +80,7 @@ impl Budget {
             limit,
             // All purses together never hold back more than a quarter.
             lump: lump.zip(limit, |lump, limit| lump.min(limit / (8 * shard_count)).max(1)),
-            pot: CachePadded::new(AtomicU64::new(limit.pack())),
+            pot: CachePadded::new(AtomicU64::new(limit.0)),
             purses: (0..shard_count).map(|_| CachePadded::new(AtomicU64::new(0))).collect(),
         }
     }
@@ -114,9 +114,9 @@ impl Budget {
         let purse = &self.purses[shard];
         // Relaxed: a count; the things counted are published by their own words. No carry from one
         // half to the other: neither exceeds its limit (budget.1).
-        let had = purse.fetch_add(room.pack(), Ordering::Relaxed);
+        let had = purse.fetch_add(room.0, Ordering::Relaxed);
         let over = |had: u32, lump: u32| if had > 2 * lump { lump } else { 0 };
-        let spare = Room::unpack(had).plus(room).zip(self.lump, over);
+        let spare = Room(had).plus(room).zip(self.lump, over);
         if spare != Room::NONE {
             put(&self.pot, drain(purse, spare));
         }
@@ -124,7 +124,7 @@ impl Budget {
 
     /// What is handed out now. Exact when nobody is inside a call.
     pub(crate) fn used(&self) -> Room {
-        let load = |place: &AtomicU64| Room::unpack(place.load(Ordering::Relaxed));
+        let load = |place: &AtomicU64| Room(place.load(Ordering::Relaxed));
         let idle = self.purses.iter().fold(load(&self.pot), |sum, purse| sum.plus(load(purse)));
         self.limit.minus(idle)
     }
@@ -138,7 +138,7 @@ impl Budget {
 /// Takes exactly `wanted` or nothing.
 #[inline]
 fn draw(place: &AtomicU64, wanted: Room) -> bool {
-    let less = |have| Room::unpack(have).covers(wanted).then(|| have - wanted.pack());
+    let less = |have| Room(have).covers(wanted).then(|| have - wanted.0);
     place.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
 }
 
@@ -146,8 +146,8 @@ fn draw(place: &AtomicU64, wanted: Room) -> bool {
 fn drain(place: &AtomicU64, wanted: Room) -> Room {
     let mut taken = Room::NONE;
     let less = |have| {
-        taken = Room::unpack(have).zip(wanted, u32::min);
-        (taken != Room::NONE).then(|| have - taken.pack())
+        taken = Room(have).zip(wanted, u32::min);
+        (taken != Room::NONE).then(|| have - taken.0)
     };
     // Fails only where there is nothing to take.
     let _ = place.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
@@ -156,7 +156,7 @@ fn drain(place: &AtomicU64, wanted: Room) -> Room {
 
 fn put(place: &AtomicU64, room: Room) {
     if room != Room::NONE {
-        place.fetch_add(room.pack(), Ordering::Relaxed);
+        place.fetch_add(room.0, Ordering::Relaxed);
     }
 }
 
@@ -166,12 +166,8 @@ mod tests {
 
     #[test]
     fn the_limit_is_exact_however_it_is_spread() {
-        let budget = Budget::new(
-            Room { records: 1000, granules: 100 },
-            Room { records: 64, granules: 16 },
-            4,
-        );
-        let three = Room { records: 1, granules: 3 };
+        let budget = Budget::new(Room::of(1000, 100), Room::of(64, 16), 4);
+        let three = Room::of(1, 3);
         let mut taken = Room::NONE;
         for i in 0..1000 {
             if budget.take(three, i % 4) {
@@ -182,13 +178,12 @@ mod tests {
                 taken = taken.minus(three);
             }
             assert_eq!(budget.used(), taken);
-            assert!(taken.granules <= 100);
+            assert!(taken.granules() <= 100);
         }
-        assert_eq!(taken, Room { records: 33, granules: 99 }, "as many threes as fit");
-        let one = Room::granules(1);
+        assert_eq!(taken, Room::of(33, 99), "as many threes as fit");
+        let one = Room::of(0, 1);
         assert!(budget.take(one, 0) && !budget.take(one, 0));
         assert!(!budget.take(three, 0), "one of the two is not enough");
-        let records = Room { records: 967, granules: 0 };
-        assert!(budget.take(records, 1) && budget.left() == Room::NONE);
+        assert!(budget.take(Room::of(967, 0), 1) && budget.left() == Room::NONE);
     }
 }

@@ -67,7 +67,7 @@ fn a_run_of_two_words_is_rolled_back_on_conflict() {
 #[test]
 fn a_budget_is_exact() {
     explore_further(|| {
-        let room = |records, granules| Room { records, granules };
+        let room = |records, granules| Room::of(records, granules);
         let budget = Arc::new(Budget::new(room(9, 5), room(2, 2), 1));
         let there = budget.clone();
         let other = loom::thread::spawn(move || there.take(room(1, 3), 0));

@@ -192,7 +192,7 @@ impl World {
     }
 
     fn complete(&self, held: &Held, length: usize, retention: u64) -> Result<Completion, Stale> {
-        let bytes = &[7; LONG][..length];
+        let (bytes, retention) = (&[7; LONG][..length], Some(retention));
         let ending = Ending { kind: Kind::Response, reason: Reason::Owner, bytes, retention };
         self.core.complete(held, ending)
     }

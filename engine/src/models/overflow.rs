@@ -3,7 +3,7 @@
 use super::*;
 use crate::table::header::MAIN_SLOTS;
 use crate::table::slot::Slot;
-use crate::table::{Place, Publish, Table};
+use crate::table::{NoSlot, Place, Table};
 
 fn place(tag: u64) -> Place {
     Place { line: 0, tag }
@@ -20,11 +20,12 @@ fn publish(table: &Table, tag: u64) {
         let mut scan = table.scan(place(tag));
         let header = scan.header;
         assert_eq!(scan.next(), None);
-        match table.publish(place(tag), header, flight(tag), &mut reserved, 0) {
-            Publish::Done => return,
-            Publish::Changed => loom::thread::yield_now(),
-            Publish::NoRoom => panic!("there is room"),
+        let slot = table.reserve(0, header, flight(tag), &mut reserved, 0);
+        assert_ne!(slot, Err(NoSlot::Full), "there is room");
+        if slot.is_ok_and(|at| table.publish(at, header)) {
+            return;
         }
+        loom::thread::yield_now();
     }
 }
 

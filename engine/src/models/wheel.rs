@@ -10,7 +10,7 @@ fn wheel(level_count: u32) -> Arc<Wheel> {
 /// The lines that are due at `now`.
 fn due(wheel: &Wheel, now: u64) -> Vec<u32> {
     let mut lines = Vec::new();
-    wheel.advance(now, u32::MAX, |entries| lines.extend(entries.iter().map(|entry| entry.line)));
+    wheel.advance(now, u32::MAX, |entries| lines.extend(entries.iter().map(|entry| entry.line())));
     lines
 }
 

@@ -23,7 +23,7 @@ use crate::stats::Count;
 use crate::sync::model_fence;
 use crate::table::header::Header;
 use crate::table::slot::Slot;
-use crate::table::{Hit, Place, Publish, Scan};
+use crate::table::{Hit, NoSlot, Place, Scan};
 
 /// What a claim asks for.
 #[derive(Clone, Copy, Debug)]
@@ -174,13 +174,18 @@ impl Core {
             Err(limit) => return draft.settle(Claimed::Refused(Refusal::Full(limit))),
         };
         let slot = flight.slot(place.tag);
-        match self.table.publish(place, header, slot, &mut draft.reserved, draft.shard) {
-            Publish::Done => draft.publish(ask, slot),
-            Publish::Changed => Look::Again,
-            Publish::NoRoom if draft.has_cleared_line => {
+        let (reserved, shard) = (&mut draft.reserved, draft.shard);
+        match self.table.reserve(place.line, header, slot, reserved, shard) {
+            Ok(at) => {
+                flight.sit(self, at, place.tag);
+                // Linearization of `Execute` for a key without a record.
+                if self.table.publish(at, header) { draft.execute(ask, NEW) } else { Look::Again }
+            }
+            Err(NoSlot::Changed) => Look::Again,
+            Err(NoSlot::Full) if draft.has_cleared_line => {
                 draft.settle(Claimed::Refused(Refusal::Full(Limit::Records)))
             }
-            Publish::NoRoom => {
+            Err(NoSlot::Full) => {
                 // It is the line that is full: what is over in it makes room (R2).
                 draft.has_cleared_line = true;
                 self.clear_line(place.line, now);
@@ -245,12 +250,13 @@ impl Core {
         {
             // Linearization of `Execute` for an expired key; table.2: the slot keeps the key.
             let slot = flight.slot(tag);
+            flight.sit(self, hit.at, tag);
             match self.table.change(hit.at, seen, slot) {
                 Ok(()) => {
                     let room = self.unlink(self.response(expired), pins);
                     debug_assert_eq!(room, Room::NONE, "response.2: the caller holds it");
                     self.count(Count::Expired);
-                    return draft.execute(ask, Hit::new(hit.at, slot), NEXT);
+                    return draft.execute(ask, NEXT);
                 }
                 Err(now) => seen = now,
             }
@@ -263,20 +269,18 @@ impl Core {
         let Slot::Flight { flight: index, tenancy: named, .. } = hit.slot() else { return None };
         let flight = self.flights.get(index);
         let tenancy = flight.tenancy();
-        // flight.1: a verdict only from what belongs to this slot; never "absent" from a flight
-        // that was used again meanwhile.
-        let is_there = Slot::tenancy(tenancy) == named && self.table.confirms(hit.at, hit.slot());
-        let id = flight.id();
-        if !is_there || !flight.still(tenancy) {
-            return Some(Look::Again);
-        }
-        if !equal(id, ask.identity.id) {
-            return None;
-        }
         let (identity, fate, term) = (flight.identity(), flight.fate(), flight.term());
         let (facts, queue) = (flight.facts(), flight.queue.snapshot());
-        if !flight.still(tenancy) {
+        // flight.1: a verdict only from what belongs to this slot; never "absent" from a flight
+        // that was used again meanwhile.
+        let same = Slot::tenancy(tenancy) == named
+            && self.table.confirms(hit.at, hit.slot())
+            && flight.still(tenancy);
+        if !same {
             return Some(Look::Again);
+        }
+        if !equal(identity.id, ask.identity.id) {
+            return None;
         }
         // Another flight is here now: what an earlier look saw end is not its predecessor.
         draft.begin_afresh();
@@ -340,11 +344,12 @@ impl Core {
         // Linearization of `Execute` after a cancel or an expiry. The slot names the tenancy, so
         // this takes out the very flight that was looked at.
         let slot = flight.slot(tag);
+        flight.sit(self, hit.at, tag);
         if self.table.change(hit.at, hit.slot(), slot).is_err() {
             return Look::Again;
         }
         self.detach(dropped, fate);
-        draft.execute(ask, Hit::new(hit.at, slot), NEXT)
+        draft.execute(ask, NEXT)
     }
 
     /// The term word of a lease that begins now.

@@ -69,7 +69,7 @@ impl Core {
         let response = self.pin(hit)?;
         let size = response.size();
         // The copy is paid for before the original is given back: the limit holds all the while.
-        if !self.room.take(Room::granules(size), self.shard()) {
+        if !self.room.take(Room::of(0, size), self.shard()) {
             self.unpin(hit.at, response);
             return None;
         }
@@ -82,7 +82,7 @@ impl Core {
             // Held after all: it stays where it is, and keeps its share beside the copy's.
             Some(_) => return None,
         }
-        self.room.give(Room::granules(size), self.shard());
+        self.room.give(Room::of(0, size), self.shard());
         switched.map(|_| size)
     }
 

@@ -7,7 +7,7 @@ use crate::protocol::{Core, Held};
 use crate::record::flight::{Facts, Identity};
 use crate::sync::{model_fence, thread};
 use crate::table::slot::Slot;
-use crate::table::{Hit, SlotRef};
+use crate::table::{Seat, SlotRef};
 
 /// A flight in the making: what a claim holds until it is published, and gives back if it is not.
 pub(super) struct Draft<'a> {
@@ -26,9 +26,9 @@ pub(super) struct Draft<'a> {
 }
 
 /// What a key that enters the table needs: itself, and the granule that its tombstone would take.
-pub(super) const NEW: Room = Room { records: 1, granules: 1 };
+pub(super) const NEW: Room = Room::of(1, 1);
 /// What takes over from a record that is over needs.
-pub(super) const NEXT: Room = Room::granules(1);
+pub(super) const NEXT: Room = Room::of(0, 1);
 
 #[derive(Clone, Copy)]
 pub(super) struct Drafted {
@@ -39,7 +39,12 @@ pub(super) struct Drafted {
 
 impl Drafted {
     pub(super) fn slot(self, tag: u64) -> Slot {
-        Slot::Flight { tag, flight: self.index, tenancy: Slot::tenancy(self.tenancy) }
+        Slot::of_flight(tag, self.index, self.tenancy)
+    }
+
+    /// Notes where the table is about to name the flight.
+    pub(super) fn sit(self, core: &Core, at: SlotRef, tag: u64) {
+        core.flights.get(self.index).set_seat(Seat { at, tag }.pack());
     }
 }
 
@@ -76,7 +81,7 @@ impl<'a> Draft<'a> {
         let core = self.core;
         let lacks = needs.minus(self.room);
         if !core.with_room(None, || core.room.take(lacks, self.shard)) {
-            let is_records = core.room.left().records < lacks.records;
+            let is_records = core.room.left().records() < lacks.records();
             return Err(if is_records { Limit::Records } else { Limit::Bytes });
         }
         self.room = self.room.plus(lacks);
@@ -89,6 +94,7 @@ impl<'a> Draft<'a> {
         let flight = core.flights.get(drafted.index);
         flight.bind(fingerprint);
         flight.set_facts(facts);
+        flight.set_retention(ask.terms.retention);
         flight.draft(drafted.generation, core.term(&ask.terms, drafted.generation, now));
         Ok(drafted)
     }
@@ -111,27 +117,20 @@ impl<'a> Draft<'a> {
         Ok(drafted)
     }
 
-    /// The flight has been published where a slot was reserved: the caller is its owner.
-    pub(super) fn publish(&mut self, ask: &Ask, slot: Slot) -> Look {
-        let Some(at) = self.reserved.take() else { unreachable!("reserved before published") };
-        self.execute(ask, Hit::new(at, slot), NEW)
-    }
-
     /// The flight is in the table, and has used `needed`: the caller is its owner.
-    pub(super) fn execute(&mut self, ask: &Ask, hit: Hit, needed: Room) -> Look {
+    pub(super) fn execute(&mut self, ask: &Ask, needed: Room) -> Look {
         let Some(drafted) = self.flight.take() else { unreachable!("prepared before published") };
         self.room = self.room.minus(needed);
-        *self.claimed = Claimed::Execute(Held {
-            hit,
+        self.reserved = None;
+        // Models need not look at views from before that, which others have only for a while.
+        model_fence();
+        self.settle(Claimed::Execute(Held {
             generation: drafted.generation,
-            retention: ask.terms.retention,
+            flight: drafted.index,
             attempt: self.attempt,
             on_abandon: ask.terms.on_abandon,
             origin: self.origin,
-        });
-        // Models need not look at views from before that, which others have only for a while.
-        model_fence();
-        Look::Settled
+        }))
     }
 
     /// Decides the claim.

@@ -15,25 +15,18 @@ use crate::record::term::Term;
 use crate::stats::Count;
 use crate::sync::thread;
 use crate::table::slot::Slot;
-use crate::table::{Hit, SlotRef};
+use crate::table::{Hit, Seat, SlotRef};
 use crate::wheel::Entry;
 
-/// A lease as a plain value: the slot that names its flight, and the fencing token. Small: it is
-/// moved a lot.
+/// A lease as a plain value: its flight, and the fencing token. Small, since it is moved a lot: what
+/// else there is to know of it is in the flight.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Held {
-    pub(crate) hit: Hit,
     pub(crate) generation: u64,
-    pub(crate) retention: u64,
+    pub(crate) flight: u32,
     pub(crate) attempt: u32,
     pub(crate) on_abandon: OnEnd,
     pub(crate) origin: Origin,
-}
-
-impl Held {
-    fn flight(&self) -> u32 {
-        self.hit.flight().unwrap_or_default()
-    }
 }
 
 /// What a finished record is to say, and for how long.
@@ -42,14 +35,15 @@ pub(crate) struct Ending<'a> {
     pub(crate) kind: Kind,
     pub(crate) reason: Reason,
     pub(crate) bytes: &'a [u8],
-    pub(crate) retention: u64,
+    /// `None`: as the owner said when the lease began.
+    pub(crate) retention: Option<u64>,
 }
 
 impl Core {
     /// Ends the lease with a response, shared by everyone who waits and kept for the retention.
     pub(crate) fn complete(&self, held: &Held, ending: Ending<'_>) -> Result<Completion, Stale> {
         let fit = self
-            .end_with(held.flight(), held.generation, Some(held.hit), ending)
+            .end_with(held.flight, held.generation, ending)
             .inspect_err(|_| self.count(Count::Stale))?;
         self.count(Count::Completes);
         if fit != Completion::Stored {
@@ -61,7 +55,7 @@ impl Core {
     /// Ends the lease without a result.
     pub(crate) fn give_up(&self, held: &Held, policy: OnEnd, reason: Reason) -> Result<(), Stale> {
         let late = self.is_late(held);
-        let ended = self.end_without_result(held.flight(), held.generation, policy, reason);
+        let ended = self.end_without_result(held.flight, held.generation, policy, reason);
         let what = match (ended, policy) {
             (Err(Stale), _) => Count::Stale,
             (Ok(()), OnEnd::Halt) => Count::Halts,
@@ -76,7 +70,7 @@ impl Core {
 
     /// Moves the deadline to `millis` from now, never earlier (L1, term.1).
     pub(crate) fn renew(&self, held: &Held, millis: u64) -> Result<(), Stale> {
-        let flight = self.flights.get(held.flight());
+        let flight = self.flights.get(held.flight);
         let tag = Term::tag(held.generation);
         let deadline = self.clock.deadline(self.clock.now(), millis);
         loop {
@@ -105,7 +99,7 @@ impl Core {
 
     /// Whether the lease is still the caller's, and until when.
     pub(crate) fn deadline(&self, held: &Held) -> Result<u64, Stale> {
-        let flight = self.flights.get(held.flight());
+        let flight = self.flights.get(held.flight);
         let term = flight.term();
         if flight.fate().is_lease(held.generation) { Ok(term.deadline()) } else { Err(Stale) }
     }
@@ -123,16 +117,17 @@ impl Core {
         reason: Reason,
     ) -> Result<(), Stale> {
         let rules = &self.rules;
-        let ending = |kind, retention| Ending { kind, reason, bytes: &[], retention };
+        let ending =
+            |kind, retention| Ending { kind, reason, bytes: &[], retention: Some(retention) };
         match policy {
             OnEnd::Halt => {
                 let halted = ending(Kind::Halted, rules.halted_retention);
-                self.end_with(index, generation, None, halted).map(drop)
+                self.end_with(index, generation, halted).map(drop)
             }
             // T3: a cancellation that is kept is for everybody who waits.
             _ if rules.cancelled_retention > 0 => {
                 let cancelled = ending(Kind::Cancelled, rules.cancelled_retention);
-                self.end_with(index, generation, None, cancelled).map(drop)
+                self.end_with(index, generation, cancelled).map(drop)
             }
             OnEnd::FailWaiters | OnEnd::HandOver => {
                 let flight = self.flights.get(index);
@@ -159,13 +154,15 @@ impl Core {
         &self,
         index: u32,
         generation: u64,
-        known: Option<Hit>,
         ending: Ending<'_>,
     ) -> Result<Completion, Stale> {
         let flight = self.flights.get(index);
         let term = flight.term();
         let tenancy = flight.tenancy();
         let identity = flight.identity();
+        let seat = Seat::unpack(flight.seat());
+        let retention = ending.retention.unwrap_or_else(|| flight.retention());
+        // What was read above is the lease's if it is there until the step below (fate.1).
         if !flight.fate().is_lease(generation) {
             return Err(Stale);
         }
@@ -175,12 +172,12 @@ impl Core {
             kind: ending.kind,
             reason: ending.reason,
             finished: now,
-            deadline: self.clock.deadline(now, ending.retention),
+            deadline: self.clock.deadline(now, retention),
             length: u32::try_from(ending.bytes.len()).unwrap_or(u32::MAX),
         };
         let (response, fit) = self.store(&mut head, ending.bytes, index);
-        let kept = ending.retention > 0;
-        let place = known.map_or_else(|| self.place(identity.id), Hit::place);
+        let kept = retention > 0;
+        let place = seat.place();
         if kept {
             // Before the lease ends: if it does not, the reminder is for nothing.
             let entry = Entry::new(place.line, place.tag, head.deadline);
@@ -202,13 +199,9 @@ impl Core {
         if term.deadline() <= now && ending.kind.has_bytes() {
             self.count(Count::Late);
         }
-        match known {
-            Some(hit) => {
-                self.tell(index, tenancy, ended);
-                self.update_slot(index, ended, hit);
-            }
-            None => self.finish(index, tenancy, ended),
-        }
+        self.tell(index, tenancy, ended);
+        let slot = Slot::of_flight(seat.tag, index, tenancy);
+        self.update_slot(index, ended, Hit::new(seat.at, slot));
         if kept && self.wheel.may_have_come(head.deadline, self.shard()) {
             // Before the slot said Done, so that it found nothing; and nobody else will look.
             self.expire_place(place, self.clock.now());
@@ -229,7 +222,7 @@ impl Core {
         if bytes.len() <= self.rules.max_response {
             // Within `max_response` it fits.
             let size = granules_for(bytes.len()) as u32;
-            let extra = Room::granules(size).minus(NEXT);
+            let extra = Room::of(0, size).minus(NEXT);
             if self.with_room(Some(flight), || self.room.take(extra, shard)) {
                 if let Some(loc) = self.alloc_granules(size, flight) {
                     let response = Response::write(&self.arena, loc, size, head, bytes);
@@ -318,7 +311,7 @@ impl Core {
     pub(super) fn remove(&self, at: SlotRef, slot: Slot) -> bool {
         let removed = self.table.remove(at, slot).is_ok();
         if removed {
-            self.room.give(Room { records: 1, granules: 0 }, self.shard());
+            self.room.give(Room::of(1, 0), self.shard());
         }
         removed
     }

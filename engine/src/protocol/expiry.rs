@@ -123,16 +123,14 @@ impl Core {
     /// In passes, so that the cache misses of one pass overlap: first all the lines, then all the
     /// responses, and only then what must be done one by one.
     fn remind(&self, entries: &[Entry], now: u64) {
-        self.table.warm(entries.iter().map(|entry| entry.line));
-        let mut pinned = [const { None }; PASS];
+        self.table.warm(entries.iter().map(|entry| entry.line()));
+        let mut pinned = [None; PASS];
         let mut count = 0;
         for entry in entries {
-            for hit in self.table.scan_line(entry.line) {
-                if entry.has_tag(hit.place().tag)
-                    && let Some((hit, response)) = self.pin_moved(hit)
-                {
+            for hit in self.table.scan_tagged(entry.line(), |tag| entry.has_tag(tag)) {
+                if let Some((hit, response)) = self.pin_moved(hit) {
                     if count == PASS {
-                        self.expire_pass(&mut pinned, now);
+                        self.expire_pass(&pinned, now);
                         count = 0;
                     }
                     pinned[count] = Some((*entry, hit, response));
@@ -140,23 +138,24 @@ impl Core {
                 }
             }
         }
-        self.expire_pass(&mut pinned[..count], now);
+        self.expire_pass(&pinned[..count], now);
     }
 
-    fn expire_pass(&self, pinned: &mut [Option<(Entry, Hit, Response<'_>)>], now: u64) {
+    fn expire_pass(&self, pinned: &[Option<(Entry, Hit, Response<'_>)>], now: u64) {
         let mut deadlines = [0; PASS];
-        for (deadline, pinned) in deadlines.iter_mut().zip(&*pinned) {
-            *deadline = pinned.as_ref().map_or(0, |(_, _, response)| response.deadline());
+        for (deadline, pinned) in deadlines.iter_mut().zip(pinned) {
+            *deadline = pinned.map_or(0, |(_, _, response)| response.deadline());
         }
         let mut room = Room::NONE;
-        for (deadline, pinned) in deadlines.into_iter().zip(pinned) {
-            let Some((entry, hit, response)) = pinned.take() else { continue };
+        for (deadline, (entry, hit, response)) in deadlines.into_iter().zip(pinned.iter().flatten())
+        {
+            let (hit, response) = (*hit, *response);
             match self.expire_if_over(hit, response, deadline, now) {
                 Expiry::Expired(made) => room = room.plus(made),
                 Expiry::Gone => {}
                 // Early: the deadline is beyond the wheel's span, or the entry went astray.
                 Expiry::Stays if entry.is_for(hit.place().tag, deadline) => {
-                    self.wheel.push_again(entry, deadline, self.shard());
+                    self.wheel.push_again(*entry, deadline, self.shard());
                 }
                 Expiry::Stays => {}
             }
@@ -169,7 +168,7 @@ impl Core {
     fn give_expired(&self, room: Room) {
         if room != Room::NONE {
             self.room.give(room, self.shard());
-            self.count_many(Count::Expired, room.records.into());
+            self.count_many(Count::Expired, room.records().into());
         }
     }
 
@@ -221,7 +220,7 @@ impl Core {
                     if pins == 0 {
                         self.release(response, 1);
                     }
-                    return Expiry::Expired(made.plus(Room { records: 1, granules: 0 }));
+                    return Expiry::Expired(made.plus(Room::of(1, 0)));
                 }
                 Err(now) => seen = now,
             }

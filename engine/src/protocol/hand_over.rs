@@ -22,7 +22,6 @@ use crate::wait::queue::Snapshot;
 /// A place in a flight's queue. While it is held, the flight stays this tenant's (fate.4).
 #[derive(Debug)]
 pub(crate) struct Waiting {
-    hit: Hit,
     flight: u32,
     tenancy: u64,
     pub(super) node: u32,
@@ -79,7 +78,6 @@ impl Core {
             return Ok(None);
         }
         Ok(Some(Waiting {
-            hit,
             flight: index,
             tenancy,
             node: number,
@@ -169,12 +167,12 @@ impl Core {
         flight.change_term(offer, self.term(&waiting.terms, generation, now)).ok()?;
         let attempt = flight.facts().attempt + 1;
         flight.set_facts(Facts { started: now, owner: waiting.owner, attempt });
+        flight.set_retention(waiting.terms.retention);
         self.serve(waiting.flight, waiting.tenancy, now);
         self.count(Count::HandOvers);
         Some(Held {
-            hit: waiting.hit,
             generation,
-            retention: waiting.terms.retention,
+            flight: waiting.flight,
             attempt,
             on_abandon: waiting.terms.on_abandon,
             origin: origin_after(reason),

@@ -103,7 +103,7 @@ impl Core {
             arena: Arena::new(geometry.arena_granules, shards)?,
             // One reminder a record, and as many again that have lost their record.
             wheel: Wheel::new(geometry.wheel, 2 * geometry.records, shards)?,
-            room: Budget::new(geometry.room(), Room { records: 64, granules: 1024 }, shards),
+            room: Budget::new(geometry.room(), Room::of(64, 1024), shards),
             closed: AtomicBool::new(false),
             table_sweep: AtomicU32::new(0),
             room_sweep: AtomicU32::new(0),
@@ -158,12 +158,12 @@ impl Core {
     }
 
     pub(crate) fn records_used(&self) -> u64 {
-        self.room.used().records.into()
+        self.room.used().records().into()
     }
 
     /// Bytes by the budget: responses, and one granule for each record in flight.
     pub(crate) fn bytes_used(&self) -> u64 {
-        u64::from(self.room.used().granules) * Granule::BYTES as u64
+        u64::from(self.room.used().granules()) * Granule::BYTES as u64
     }
 
     pub(crate) fn waiters_used(&self) -> u64 {

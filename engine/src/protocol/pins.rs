@@ -102,7 +102,7 @@ impl Core {
     pub(super) fn free_response(&self, response: Response<'_>) -> Room {
         let size = response.size();
         self.arena.free(response.loc(), size);
-        Room::granules(size)
+        Room::of(0, size)
     }
 
     /// One hold more, by somebody who has one.

@@ -15,7 +15,6 @@ use crate::record::flight::Identity;
 use crate::record::response::Kind;
 use crate::record::term::Term;
 use crate::stats::Count;
-use crate::table::Publish;
 use crate::table::slot::Slot;
 use crate::wheel::Shape;
 
@@ -91,7 +90,7 @@ fn draft(core: &Core) -> (u32, Slot) {
 
 /// Ends the lease by the one step that does, as a thread that is stopped right after it.
 fn end_only(core: &Core, held: &Held, fate: Fate) {
-    let flight = core.flights.get(held.hit.flight().expect("in flight"));
+    let flight = core.flights.get(held.flight);
     flight.change_lease(held.generation, |_| fate).expect("nobody else ends it");
 }
 
@@ -121,8 +120,8 @@ fn a_draft_that_was_published_is_a_lease() {
     let (index, slot) = draft(&core);
     let place = core.place(ask(false).identity.id);
     let header = core.table.scan(place).header;
-    let published = core.table.publish(place, header, slot, &mut None, 0);
-    assert!(matches!(published, Publish::Done));
+    let at = core.table.reserve(place.line, header, slot, &mut None, 0).expect("there is room");
+    assert!(core.table.publish(at, header));
     clock.advance(Duration::from_millis(LEASE));
     tick(&core);
     assert!(matches!(core.flights.get(index).fate(), Fate::Free));
@@ -179,7 +178,7 @@ fn an_offer_to_one_that_may_not_execute_passes_on() {
     let held = own(&core);
     let watcher = queue(&core, Ask { may_execute: false, ..ask(true) });
     let waiting = queue(&core, ask(true));
-    let index = held.hit.flight().expect("in flight");
+    let index = held.flight;
     let flight = core.flights.get(index);
     vacate_only(&core, &held);
     // The node's number was taken in a walk, and its waiter left before the offer was made.
@@ -192,7 +191,7 @@ fn an_offer_to_one_that_may_not_execute_passes_on() {
 /// Completes the key with these bytes; where they lie.
 fn store(core: &Core, bytes: &[u8]) -> u32 {
     let held = own(core);
-    let ending = Ending { kind: Kind::Response, reason: Reason::Owner, bytes, retention: 5 };
+    let ending = Ending { kind: Kind::Response, reason: Reason::Owner, bytes, retention: Some(5) };
     core.complete(&held, ending).expect("the lease is ours");
     let loc = find(core);
     core.release(core.response(loc), 1);

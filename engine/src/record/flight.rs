@@ -13,12 +13,14 @@
 //! | `generation`        | add 1: the claimer, and a waiter that accepts     | the same, and helpers  |
 //! | `id`, `fingerprint` | whoever allocated the flight, before publishing   | anyone, under tenancy  |
 //! | `started`, `owner`, `attempt` | the owner of the moment, for reports    | anyone; may be torn    |
+//! | `retention`         | the owner of the moment, before or as its lease begins | that owner        |
+//! | `seat`              | the claimer, before the slot names the flight     | the owners, to find it |
 //! | `waiters`           | add and subtract by those who join and leave      | those who join (W3)    |
 //!
 //! flight.1  `tenancy` changes before anything else does when a flight is used again, and a slot in
-//!     the table never names a tenancy that is over. So: read tenancy, see it named by a slot of the
-//!     table, read what is wanted, see tenancy unchanged - and what was read belongs to the record
-//!     that was in that slot.
+//!     the table never names a tenancy that is over. So: read tenancy, read what is wanted, see the
+//!     slot unchanged, see tenancy unchanged - and what was read belongs to the record in that
+//!     slot.
 
 use crossbeam_utils::CachePadded;
 
@@ -45,6 +47,8 @@ pub(crate) struct Flight {
     fingerprint: [AtomicU64; 2],
     started: AtomicU64,
     owner: AtomicU64,
+    retention: AtomicU64,
+    seat: [AtomicU64; 2],
     pub(crate) waiters: AtomicU32,
 }
 
@@ -224,6 +228,29 @@ impl Flight {
         let latest = self.generation.load(Ordering::Acquire);
         let behind = Term::tag((latest & mask).wrapping_sub(tag)) & mask;
         latest.wrapping_sub(behind) & mask
+    }
+
+    /// How long the response is to be kept, as far as the owner has said. For the owner of the moment:
+    /// what another reads is worth nothing, and does nothing, since its token does not end the lease.
+    pub(crate) fn retention(&self) -> u64 {
+        // Relaxed: its owner's own, or of a lease that came with a CAS.
+        self.retention.load(Ordering::Relaxed)
+    }
+
+    /// By the owner of the moment, as in `set_facts`.
+    pub(crate) fn set_retention(&self, retention: u64) {
+        // Relaxed: as in `retention`.
+        self.retention.store(retention, Ordering::Relaxed);
+    }
+
+    /// Where the table names the flight; for the owner of the moment, as `retention`.
+    pub(crate) fn seat(&self) -> [u64; 2] {
+        load_pair(&self.seat)
+    }
+
+    /// Before the table names the flight there.
+    pub(crate) fn set_seat(&self, seat: [u64; 2]) {
+        store_pair(&self.seat, seat);
     }
 
     /// Makes a freshly allocated flight a new tenant's. The caller alone has it (bitmap.1).

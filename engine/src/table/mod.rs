@@ -21,7 +21,8 @@ pub(crate) mod header;
 mod overflow;
 pub(crate) mod slot;
 
-use crate::memory::region::{Region, Zeroed};
+use crate::memory::region::{Region, Zeroed, prefetch};
+use crate::record::Field;
 use crate::sync::{AtomicU64, Ordering};
 use header::{Header, MAIN_SLOTS, PAIR_SLOTS};
 use overflow::{Link, Pairs};
@@ -82,14 +83,6 @@ impl Hit {
         Slot::unpack(self.word)
     }
 
-    /// The flight that the slot names.
-    pub(crate) fn flight(self) -> Option<u32> {
-        match self.slot() {
-            Slot::Flight { flight, .. } => Some(flight),
-            _ => None,
-        }
-    }
-
     /// Where the key belongs.
     pub(crate) fn place(self) -> Place {
         let tag = match self.slot() {
@@ -100,16 +93,45 @@ impl Hit {
     }
 }
 
-/// The outcome of `publish`.
-#[derive(Debug, PartialEq, Eq)]
-#[must_use]
-pub(crate) enum Publish {
-    /// It is part of the table, where it was reserved.
-    Done,
-    /// The line changed since it was scanned: scan again. The reservation stays.
+/// Where a flight is named: what it takes to find its slot again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seat {
+    pub(crate) at: SlotRef,
+    pub(crate) tag: u64,
+}
+
+type SeatLine = Field<0, 32>;
+type SeatSlot = Field<{ SeatLine::END }, 8>;
+type SeatTag = Field<{ SeatSlot::END }, 12>;
+
+impl Seat {
+    #[inline]
+    pub(crate) fn pack(self) -> [u64; 2] {
+        let SlotRef { line, slot, link } = self.at;
+        let place = SeatLine::put(line.into()) | SeatSlot::put(slot.into());
+        [place | SeatTag::put(self.tag), link.pack()]
+    }
+
+    #[inline]
+    pub(crate) fn unpack([place, link]: [u64; 2]) -> Self {
+        let (line, slot) = (SeatLine::get(place) as u32, SeatSlot::get(place) as u32);
+        let at = SlotRef { line, slot, link: Link::unpack(link) };
+        Self { at, tag: SeatTag::get(place) }
+    }
+
+    /// Where the key belongs.
+    pub(crate) fn place(self) -> Place {
+        Place { line: self.at.line, tag: self.tag }
+    }
+}
+
+/// Why no slot was reserved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoSlot {
+    /// The line changed since it was scanned: scan again.
     Changed,
-    /// No slot to be had.
-    NoRoom,
+    /// There is none to be had.
+    Full,
 }
 
 impl Table {
@@ -143,6 +165,11 @@ impl Table {
         self.scan_for(place.line, |word| Slot::matches(word, place.tag))
     }
 
+    /// The slots of a line whose tag is wanted.
+    pub(crate) fn scan_tagged(&self, line: u32, wanted: impl Fn(u64) -> bool) -> Scan<'_> {
+        self.scan_for(line, |word| wanted(Slot::tag_of(word)))
+    }
+
     /// All slots of a line that are part of the table.
     pub(crate) fn scan_line(&self, line: u32) -> Scan<'_> {
         self.scan_for(line, |_| true)
@@ -166,18 +193,39 @@ impl Table {
         let mut link = Link::NONE;
         if header.has_overflow() {
             link = Link::unpack(line.link.load(Ordering::Acquire));
-            for (slot, word) in (MAIN_SLOTS..).zip(self.pairs.get(link).into_iter().flatten()) {
-                found |= u64::from(wanted(word.load(Ordering::Acquire))) << slot;
-            }
+            found |= self.scan_pair(header, link, wanted);
         }
         Scan { table: self, line: number, header, link, words, left: found & header.live() }
     }
 
-    /// Brings lines into the cache, all at once: nothing here waits for what was loaded before.
-    pub(crate) fn warm(&self, lines: impl Iterator<Item = u32>) {
-        for line in lines {
-            // Relaxed: only touched.
-            core::hint::black_box(self.lines[line as usize].header.load(Ordering::Relaxed));
+    /// The wanted ones among the live slots of an overflow pair.
+    fn scan_pair(&self, header: Header, link: Link, wanted: impl Fn(u64) -> bool) -> u64 {
+        let Some(pair) = self.pairs.get(link) else { return 0 };
+        let (mut found, mut left) = (0, header.live() >> MAIN_SLOTS);
+        while left != 0 {
+            let slot = left.trailing_zeros();
+            left &= left - 1;
+            // Acquire: as in `scan_for`.
+            let word = pair[slot as usize].load(Ordering::Acquire);
+            found |= u64::from(wanted(word)) << (MAIN_SLOTS + slot);
+        }
+        found
+    }
+
+    /// Brings lines into the cache, with their overflow; all at once, nothing here waits for one of
+    /// them before it asks for the next.
+    pub(crate) fn warm(&self, lines: impl Iterator<Item = u32> + Clone) {
+        // Relaxed: only touched.
+        let header = |line: &Line| Header(line.header.load(Ordering::Relaxed));
+        for line in lines.clone() {
+            core::hint::black_box(header(&self.lines[line as usize]));
+        }
+        for line in lines.map(|line| &self.lines[line as usize]) {
+            if header(line).has_overflow()
+                && let Some(pair) = self.pairs.get(Link::unpack(line.link.load(Ordering::Relaxed)))
+            {
+                prefetch(pair);
+            }
         }
     }
 
@@ -212,17 +260,17 @@ impl Table {
             .map_err(Slot::unpack)
     }
 
-    /// Makes `slot` part of the line, if its header still is `scanned`, under which the caller did not
-    /// find the key.
-    pub(crate) fn publish(
+    /// Reserves a slot of the line for `slot`, under the header that the caller scanned; or keeps the
+    /// one it has `reserved` already.
+    pub(crate) fn reserve(
         &self,
-        place: Place,
+        number: u32,
         scanned: Header,
         slot: Slot,
         reserved: &mut Option<SlotRef>,
         shard: usize,
-    ) -> Publish {
-        let line = &self.lines[place.line as usize];
+    ) -> Result<SlotRef, NoSlot> {
+        let line = &self.lines[number as usize];
         if let Some(at) = *reserved
             && at.slot >= MAIN_SLOTS
             && (scanned.is_frozen() || Link::unpack(line.link.load(Ordering::Acquire)) != at.link)
@@ -232,11 +280,16 @@ impl Table {
             *reserved = None;
         }
         if reserved.is_none() {
-            *reserved = self.reserve(place.line, scanned, slot, shard);
+            *reserved = self.take_vacant(number, scanned, slot, shard);
         }
-        let Some(at) = *reserved else {
-            return self.no_room(place.line, scanned);
-        };
+        reserved.ok_or_else(|| self.why_none(number, scanned))
+    }
+
+    /// Makes a reserved slot part of its line, if the header still is `scanned`, under which the caller
+    /// did not find the key. If not: scan again; the reservation stays.
+    #[inline]
+    pub(crate) fn publish(&self, at: SlotRef, scanned: Header) -> bool {
+        let line = &self.lines[at.line as usize];
         // AcqRel (edge "publish"): the flight is written before; what the line's next owner sees
         // comes after. Relaxed on failure: scan again.
         let publish = line.header.compare_exchange(
@@ -245,7 +298,7 @@ impl Table {
             Ordering::AcqRel,
             Ordering::Relaxed,
         );
-        if publish.is_ok() { Publish::Done } else { Publish::Changed }
+        publish.is_ok()
     }
 
     /// Gives back a reservation that will not be published.
@@ -286,7 +339,13 @@ impl Table {
     }
 
     /// Claims a vacant slot of the line, without making it part of the table.
-    fn reserve(&self, number: u32, scanned: Header, slot: Slot, shard: usize) -> Option<SlotRef> {
+    fn take_vacant(
+        &self,
+        number: u32,
+        scanned: Header,
+        slot: Slot,
+        shard: usize,
+    ) -> Option<SlotRef> {
         let line = &self.lines[number as usize];
         for (index, word) in (0..).zip(&line.slots) {
             if !scanned.is_live(index) && Self::take(word, slot) {
@@ -313,14 +372,14 @@ impl Table {
     }
 
     /// Why nothing could be reserved: the line is in the middle of a change, or it is full.
-    fn no_room(&self, number: u32, scanned: Header) -> Publish {
+    fn why_none(&self, number: u32, scanned: Header) -> NoSlot {
         if scanned.is_frozen() {
             self.take_pair_off(number);
-            return Publish::Changed;
+            return NoSlot::Changed;
         }
         let line = &self.lines[number as usize];
         let unchanged = line.header.load(Ordering::Acquire) == scanned.0;
-        if unchanged { Publish::NoRoom } else { Publish::Changed }
+        if unchanged { NoSlot::Full } else { NoSlot::Changed }
     }
 
     #[inline]

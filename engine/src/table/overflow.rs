@@ -41,6 +41,10 @@ impl Link {
         Self(word)
     }
 
+    pub(crate) fn pack(self) -> u64 {
+        self.0
+    }
+
     fn pair(self) -> Option<u32> {
         (PairBits::get(self.0) as u32).checked_sub(1)
     }

@@ -56,6 +56,11 @@ impl Slot {
         tenancy & Tenancy::MAX
     }
 
+    /// What names a flight, in this tenancy.
+    pub(crate) fn of_flight(tag: u64, flight: u32, tenancy: u64) -> Self {
+        Self::Flight { tag, flight, tenancy: Self::tenancy(tenancy) }
+    }
+
     /// Whether the slot names this flight, in this tenancy.
     pub(crate) fn names(self, index: u32, of: u64) -> bool {
         matches!(self, Self::Flight { flight, tenancy, .. }
@@ -73,7 +78,13 @@ impl Slot {
     /// Whether a raw word carries `tag`, without a branch.
     #[inline]
     pub(crate) const fn matches(word: u64, tag: u64) -> bool {
-        Tag::get(word) == tag
+        Self::tag_of(word) == tag
+    }
+
+    /// The tag of a raw word.
+    #[inline]
+    pub(crate) const fn tag_of(word: u64) -> u64 {
+        Tag::get(word)
     }
 
     #[inline(always)]

@@ -252,7 +252,7 @@ fn r3_a_full_wheel_loses_no_reminder() {
         let mut seen = 0;
         for now in 1..first + slot {
             wheel.advance(now, u32::MAX, |entries| {
-                assert!(entries.iter().all(|entry| deadline(entry.line) == now));
+                assert!(entries.iter().all(|entry| deadline(entry.line()) == now));
                 seen += entries.len();
             });
         }

@@ -50,45 +50,36 @@ type Time = Field<0, 28>;
 type Tag = Field<{ Time::END }, 8>;
 type LineBits = Field<{ Tag::END }, 28>;
 
-/// A reminder: look at the slots with this tag in this line.
+/// A reminder: look at the slots with this tag in this line. It has low bits of the tag in the table,
+/// and of the deadline it was inserted for. Never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) line: u32,
-    /// Low bits of the tag in the table.
-    tag: u64,
-    /// Low bits of the deadline it was inserted for.
-    time: u64,
-}
+pub(crate) struct Entry(u64);
 
 impl Entry {
     /// Lines that entries can name.
     pub(crate) const LINE_COUNT_MAX: u64 = LineBits::MAX;
 
     pub(crate) fn new(line: u32, tag: u64, deadline: u64) -> Self {
-        Self { line, tag: tag & Tag::MAX, time: deadline & Time::MAX }
+        Self(LineBits::put(u64::from(line) + 1) | Tag::put(tag) | Time::put(deadline))
+    }
+
+    pub(crate) fn line(self) -> u32 {
+        (LineBits::get(self.0) - 1) as u32
     }
 
     /// Whether it was made for a record with this tag and deadline.
     pub(crate) fn is_for(self, tag: u64, deadline: u64) -> bool {
-        self.has_tag(tag) && self.time == deadline & Time::MAX
+        self.has_tag(tag) && Time::get(self.0) == deadline & Time::MAX
     }
 
     pub(crate) fn has_tag(self, tag: u64) -> bool {
-        self.tag == tag & Tag::MAX
-    }
-
-    fn pack(self) -> u64 {
-        LineBits::put(u64::from(self.line) + 1) | Tag::put(self.tag) | Time::put(self.time)
-    }
-
-    fn unpack(word: u64) -> Self {
-        Self { line: (LineBits::get(word) - 1) as u32, tag: Tag::get(word), time: Time::get(word) }
+        Tag::get(self.0) == tag & Tag::MAX
     }
 
     /// The full tick, as seen when everything up to `done` has been processed. What is already over
     /// (another thread went on meanwhile) is for the next tick.
     fn tick(self, done: u64) -> u64 {
-        let ahead = self.time.wrapping_sub(done + 1) & Time::MAX;
+        let ahead = Time::get(self.0).wrapping_sub(done + 1) & Time::MAX;
         if ahead > Time::MAX / 2 { done + 1 } else { done + 1 + ahead }
     }
 }
@@ -291,7 +282,7 @@ impl Wheel {
             let chunk = &self.chunks[fresh as usize];
             // Relaxed: the head publishes both.
             chunk.next.store(head.chunk.into(), Ordering::Relaxed);
-            chunk.entries[0].store(entry.pack(), Ordering::Relaxed);
+            chunk.entries[0].store(entry.0, Ordering::Relaxed);
             if self.change_head(at, bucket, head, 1, fresh) {
                 return true;
             }
@@ -325,13 +316,13 @@ impl Wheel {
         }
         // SeqCst: pairs with the load in `empty`. Either that one finds the entry, or we see here
         // that the chunk has left the bucket, where nobody may come for the entry any more.
-        let put = place.compare_exchange(0, entry.pack(), Ordering::SeqCst, Ordering::Relaxed);
+        let put = place.compare_exchange(0, entry.0, Ordering::SeqCst, Ordering::Relaxed);
         model_fence();
         if put.is_err() || self.head(at, bucket).chunk == head.chunk {
             return put.is_ok();
         }
         // Relaxed: our own entry. Gone: somebody has come for it.
-        place.compare_exchange(entry.pack(), 0, Ordering::Relaxed, Ordering::Relaxed).is_err()
+        place.compare_exchange(entry.0, 0, Ordering::Relaxed, Ordering::Relaxed).is_err()
     }
 
     /// Takes the top chunk of a bucket out.
@@ -360,7 +351,7 @@ impl Wheel {
         left: &mut u32,
         visit: &mut impl FnMut(&[Entry]),
     ) {
-        let mut due = [Entry { line: 0, tag: 0, time: 0 }; CHUNK_ENTRIES as usize];
+        let mut due = [Entry(0); CHUNK_ENTRIES as usize];
         let mut count = 0;
         for place in &self.chunks[chunk as usize].entries {
             // SeqCst: pairs with the write in `fill`. Not written yet: whoever reserved it will see
@@ -369,7 +360,7 @@ impl Wheel {
             if word != 0 {
                 // Relaxed: the chunk is ours, and `insert` only writes where 0 is.
                 place.store(0, Ordering::Relaxed);
-                due[count] = Entry::unpack(word);
+                due[count] = Entry(word);
                 count += 1;
             }
         }
@@ -416,18 +407,18 @@ mod tests {
                 let mut again = Vec::new();
                 wheel.advance(now, u32::MAX, |entries| {
                     for entry in entries {
-                        let deadline = expected[&entry.line];
+                        let deadline = expected[&entry.line()];
                         assert!(entry.is_for(1, deadline));
                         // Beyond the wheel's span an entry comes early and is inserted again.
                         if deadline > now {
                             again.push((*entry, deadline));
                         } else {
-                            expected.remove(&entry.line);
+                            expected.remove(&entry.line());
                         }
                     }
                 });
                 for (entry, deadline) in again {
-                    assert!(wheel.push(entry, deadline, entry.line as usize % 2));
+                    assert!(wheel.push(entry, deadline, entry.line() as usize % 2));
                 }
                 assert!(expected.values().all(|d| *d > now), "late at {now}");
             }
