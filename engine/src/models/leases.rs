@@ -1,6 +1,7 @@
 //! The end of a lease against its owner.
 
 use super::*;
+use crate::stats::Count;
 
 fn overdue(policy: OnEnd) -> (Arc<World>, Held) {
     let world = World::new(geometry());
@@ -135,5 +136,24 @@ fn a_lease_is_ended_as_it_begins() {
         let ((), claimed) = race(&world, end, |world| world.claim(ask(1)));
         assert!(executes(&claimed), "{claimed:?}");
         world.settle();
+    });
+}
+
+/// Two threads claim a key, one of them once leases have run out and it has ticked. Each lease that
+/// somebody had is ended for its age once, and no draft that nobody had.
+#[test]
+fn no_draft_is_ended_for_its_age() {
+    explore(|| {
+        let world = World::new(geometry());
+        let claim = |world: &World| world.claim(ask(1));
+        let late = move |world: &World| {
+            world.pass_time(LEASE);
+            world.core.tick();
+            claim(world)
+        };
+        let (other, here) = race(&world, late, claim);
+        world.settle();
+        let leases = [other, here].iter().filter(|claimed| executes(claimed)).count();
+        assert_eq!(world.core.counters.sum(Count::LeaseExpiries), leases as u64);
     });
 }

@@ -206,6 +206,7 @@ impl Core {
             // Before the slot said Done, so that it found nothing; and nobody else will look.
             self.expire_place(place, self.clock.now());
         }
+        self.help_out(now);
         Ok(fit)
     }
 

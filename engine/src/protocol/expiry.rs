@@ -25,6 +25,10 @@ const ROOM_FLIGHT_WORDS: u32 = 16;
 const ROOM_LINES: u32 = 64;
 /// Responses that are looked at in one pass.
 const PASS: usize = 64;
+/// Wheel entries that one completion works through, and how late they are before it does: three times
+/// what the helper thread sleeps.
+const HELP_ENTRIES: u32 = 63;
+const LATE_MILLIS: u64 = 30;
 /// Slices of `ROOM_ENTRIES` in one attempt.
 const ROOM_SLICES: u32 = 9;
 /// Attempts before a claim is refused.
@@ -116,6 +120,23 @@ impl Core {
     /// Works through at most about `budget` reminders that are due. Returns what is left of it.
     fn remind_due(&self, now: u64, budget: u32) -> u32 {
         self.wheel.advance(now, budget, |entries| self.remind(entries, now))
+    }
+
+    /// Works off a few reminders of the caller's shard, if whoever ticks does not come to it: nobody
+    /// does, or there are more threads than processors and the helper waits for its turn. A completion
+    /// then pays for what it leaves behind, so that memory does not fill up with what is over.
+    #[inline]
+    pub(super) fn help_out(&self, now: u64) {
+        let shard = self.shard();
+        if self.wheel.is_behind(now.saturating_sub(LATE_MILLIS), shard) {
+            self.remind_shard(shard, now);
+        }
+    }
+
+    #[cold]
+    fn remind_shard(&self, shard: usize, now: u64) {
+        let visit = |entries: &[Entry]| self.remind(entries, now);
+        self.wheel.advance_shard(shard, now, HELP_ENTRIES, visit);
     }
 
     /// Reminders from the wheel: what they were set for may be due.

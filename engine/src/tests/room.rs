@@ -186,6 +186,23 @@ fn r3_ticks_alone_bring_everything_back_to_nothing() {
 }
 
 #[test]
+fn r3_completions_remove_what_is_over_if_nobody_ticks() {
+    under_every_geometry(|make| {
+        let lab = Lab::new(make().retention(MOMENT));
+        for number in 0..RECORDS as u128 / 2 {
+            lab.store(lab.key(number), b"nobody asks for it again");
+        }
+        lab.pass(1);
+        // Each works off a few.
+        for number in 0..64 {
+            lab.store(lab.key(1000 + number % 2), b"the next");
+            lab.pass(1);
+        }
+        assert!(lab.engine.stats().records <= 2, "{:?}", lab.engine.stats());
+    });
+}
+
+#[test]
 fn r3_ticks_find_every_record_also_after_long_without_any() {
     under_every_geometry(|make| {
         let lab = Lab::new(make().retention(MOMENT));

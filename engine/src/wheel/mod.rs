@@ -203,11 +203,28 @@ impl Wheel {
     /// Processes ticks up to `now`, about `budget` entries at most; `visit` gets those due, up to a
     /// chunk at a time. Returns what is left of the budget: 0 means that there may be more to do.
     pub(crate) fn advance(&self, now: u64, budget: u32, mut visit: impl FnMut(&[Entry])) -> u32 {
+        (0..self.shards.len())
+            .fold(budget, |left, shard| self.advance_shard(shard, now, left, &mut visit))
+    }
+
+    /// The same for one shard's wheel alone.
+    pub(crate) fn advance_shard(
+        &self,
+        shard: usize,
+        now: u64,
+        budget: u32,
+        mut visit: impl FnMut(&[Entry]),
+    ) -> u32 {
         let mut left = budget;
-        for at in 0..self.shards.len() {
-            while left > 0 && self.step(at, now, &mut left, &mut visit) {}
-        }
+        while left > 0 && self.step(shard, now, &mut left, &mut visit) {}
         left
+    }
+
+    /// Whether a shard's ticks up to `tick` have not been processed yet.
+    #[inline]
+    pub(crate) fn is_behind(&self, tick: u64, shard: usize) -> bool {
+        // Relaxed: a hint.
+        self.shards[shard].done.load(Ordering::Relaxed) < tick
     }
 
     /// Goes on to the next tick that has entries; false when `now` is reached.

@@ -1,13 +1,17 @@
 //! The reference machine: what the contract says of one thread's calls, on a plain map.
 //!
 //! Time is in whole milliseconds. What time ends stays as it is until a call *acts* on it (L2): a
-//! claim or a wait on that key, a tick, or a claim or complete that finds the engine full (R2).
-//! That last one the contract leaves open; `take_pressed` says when, and `run` ticks both sides.
+//! claim or a wait on that key, a tick, a claim or complete that finds the engine full (R2), or one
+//! that nobody has ticked before for long. These last the contract leaves open; `take_pressed` says
+//! when, and `run` ticks both sides.
 
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
 use idem::{Completion, Limit, NoBody, OnEnd, Origin, Reason, Stale, State};
+
+/// After so long without a tick a completion acts on what is due, in milliseconds.
+const TICKS_LATE: u64 = 30;
 
 /// Names a lease or a waiter. Never used twice.
 pub(crate) type Id = u32;
@@ -126,6 +130,7 @@ pub(crate) struct Machine {
     pub(crate) stale: u64,
     closed: bool,
     pressed: bool,
+    ticked: u64,
     records: HashMap<u8, Record>,
     waiters: HashMap<Id, Waiter>,
     leases: HashMap<Id, Ask>,
@@ -141,6 +146,7 @@ impl Machine {
             stale: 0,
             closed: false,
             pressed: false,
+            ticked: 0,
             records: HashMap::new(),
             waiters: HashMap::new(),
             leases: HashMap::new(),
@@ -323,6 +329,7 @@ impl Machine {
     }
 
     pub(crate) fn tick(&mut self) {
+        self.ticked = self.now;
         self.act_on_all(None);
     }
 
@@ -342,7 +349,7 @@ impl Machine {
         [self.records.len() as u64, self.granules() * 64, self.waiters.len() as u64]
     }
 
-    /// Whether a limit made the last calls act on what is due (R2).
+    /// Whether a limit, or ticks that are late, made the last calls act on what is due (R2).
     pub(crate) fn take_pressed(&mut self) -> bool {
         std::mem::take(&mut self.pressed)
     }
@@ -395,6 +402,7 @@ impl Machine {
 
     /// The record ends in `what`; those who wait are told, and keep what they were told alive.
     fn finish(&mut self, key: u8, what: What, retention: u64) {
+        self.pressed |= self.now >= self.ticked + TICKS_LATE;
         let record = self.records.get_mut(&key).expect("in flight");
         let (body, since) = (record.body.clone(), self.now);
         let finished = Finished { what, body, since, until: since + retention };
