@@ -178,8 +178,11 @@ impl Core {
         match self.table.reserve(place.line, header, slot, reserved, shard) {
             Ok(at) => {
                 flight.sit(self, at, place.tag);
-                // Linearization of `Execute` for a key without a record.
-                if self.table.publish(at, header) { draft.execute(ask, NEW) } else { Look::Again }
+                if !self.table.publish(at, header) {
+                    return Look::Again;
+                }
+                draft.reserved = None;
+                draft.execute(ask, NEW)
             }
             Err(NoSlot::Changed) => Look::Again,
             Err(NoSlot::Full) if draft.has_cleared_line => {
@@ -265,7 +268,13 @@ impl Core {
     }
 
     /// `None`: it is another key's.
-    fn look_at_flight(&self, hit: Hit, ask: &Ask, now: u64, draft: &mut Draft<'_>) -> Option<Look> {
+    pub(super) fn look_at_flight(
+        &self,
+        hit: Hit,
+        ask: &Ask,
+        now: u64,
+        draft: &mut Draft<'_>,
+    ) -> Option<Look> {
         let Slot::Flight { flight: index, tenancy: named, .. } = hit.slot() else { return None };
         let flight = self.flights.get(index);
         let tenancy = flight.tenancy();

@@ -121,7 +121,6 @@ impl<'a> Draft<'a> {
     pub(super) fn execute(&mut self, ask: &Ask, needed: Room) -> Look {
         let Some(drafted) = self.flight.take() else { unreachable!("prepared before published") };
         self.room = self.room.minus(needed);
-        self.reserved = None;
         // Models need not look at views from before that, which others have only for a while.
         model_fence();
         self.settle(Claimed::Execute(Held {

@@ -129,6 +129,29 @@ fn a_draft_that_was_published_is_a_lease() {
 }
 
 #[test]
+fn a_slot_that_was_reserved_in_vain_is_given_back() {
+    let (core, _clock) = core(8);
+    let ask = ask(false);
+    let place = core.place(ask.identity.id);
+    let held = own(&core);
+    let (reason, generation) = (Reason::Owner, held.generation);
+    end_only(&core, &held, Fate::Dropped { detached: false, reason, awaited: false, generation });
+    // A claim that had reserved a slot when the key came in, and now finds it given up.
+    let mut claimed = Claimed::Refused(Refusal::Closed);
+    let mut draft = Draft::new(&core, &mut claimed);
+    let scan = core.table.scan(place);
+    let drafted = draft.prepare(&ask, core.clock.now(), NEW).expect("there is room");
+    let slot = drafted.slot(place.tag);
+    core.table.reserve(place.line, scan.header, slot, &mut draft.reserved, 0).expect("vacant");
+    let [hit] = core.table.scan(place).collect::<Vec<_>>()[..] else { panic!("one is live") };
+    core.look_at_flight(hit, &ask, core.clock.now(), &mut draft);
+    drop(draft);
+    assert!(matches!(claimed, Claimed::Execute(_)), "{claimed:?}");
+    let slots = core.table.slots_taken(place.line);
+    assert_eq!(slots, 1, "the lease's own");
+}
+
+#[test]
 fn a_flight_that_was_dropped_makes_room_for_its_key() {
     // One granule: the claim cannot have its own before the dropped flight's is back.
     let (core, _clock) = core(1);

@@ -371,6 +371,13 @@ impl Table {
             && word.compare_exchange(0, slot.pack(), Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
+    /// Slots of the line itself that are not vacant. For tests.
+    #[cfg(all(test, not(idem_loom)))]
+    pub(crate) fn slots_taken(&self, number: u32) -> usize {
+        let slots = &self.lines[number as usize].slots;
+        slots.iter().filter(|slot| slot.load(Ordering::Relaxed) != 0).count()
+    }
+
     /// Why nothing could be reserved: the line is in the middle of a change, or it is full.
     fn why_none(&self, number: u32, scanned: Header) -> NoSlot {
         if scanned.is_frozen() {
