@@ -319,7 +319,7 @@ impl Core {
         let tenancy = flight.tenancy();
         match flight.fate() {
             Fate::Leased { generation, .. } => {
-                // Nobody comes here through the table, so it may be a draft (fate.5).
+                // Known by its number alone: it may be a draft, or have become one (fate.5).
                 if flight.term().deadline() <= now && self.is_published(index, tenancy) {
                     self.lapse(index, tenancy, generation, now);
                 }
