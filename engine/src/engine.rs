@@ -302,14 +302,22 @@ impl Engine {
         Stats::read(&self.0.core)
     }
 
-    pub(crate) fn run_options(&self) -> (u64, OnError) {
-        (self.0.max_run, self.0.on_error)
-    }
-
-    /// What is behind the face, for the crate's own tests.
-    #[cfg(all(test, not(idem_loom)))]
     pub(crate) fn core(&self) -> &Core {
         &self.0.core
+    }
+
+    /// The id of a key of this engine.
+    pub(crate) fn id_of(&self, key: Key) -> Result<[u64; 2], ClaimError> {
+        if key.engine == self.0.id { Ok(key.id) } else { Err(ClaimError::WrongEngine) }
+    }
+
+    /// The key that has this id.
+    pub(crate) fn key_of(&self, id: [u64; 2]) -> Key {
+        Key { id, engine: self.0.id, terms: self.0.terms }
+    }
+
+    pub(crate) fn run_options(&self) -> (u64, OnError) {
+        (self.0.max_run, self.0.on_error)
     }
 
     fn anchor(&self) -> Arc<Anchor> {

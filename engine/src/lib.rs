@@ -48,10 +48,12 @@ mod clock;
 mod engine;
 mod geometry;
 mod helper;
+mod inspect;
 mod key;
 mod lease;
 mod memory;
 mod namespace;
+mod operate;
 mod outcome;
 mod protocol;
 mod record;
@@ -73,12 +75,14 @@ pub use builder::{Builder, ConfigError, KeyHash};
 pub use claim::{Claim, ClaimError};
 pub use clock::{Clock, ManualClock};
 pub use engine::Engine;
+pub use inspect::{HaltToken, Listed, Listing, Status};
 pub use key::{Fingerprint, FingerprintBuilder, Key, KeyError, Scope};
 pub use lease::{Lease, Token, TokenError};
 pub use namespace::{Namespace, NamespaceOptions};
+pub use operate::{OnceError, Resolution, ResolveError, Resolved};
 pub use outcome::{
-    Completion, Info, Limit, NoBody, OnEnd, OnError, Origin, Outcome, Reason, Stale, State,
-    WaitOutcome,
+    Completion, Info, Limit, NoBody, OnEnd, OnError, Origin, Outcome, Reason, Removal, Stale,
+    State, WaitOutcome,
 };
 pub use replay::Replay;
 pub use run::Ran;

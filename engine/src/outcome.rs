@@ -209,6 +209,9 @@ pub enum Completion {
     Stored,
     /// Without: the key is done, waiters and replays get no body.
     Tombstone(NoBody),
+    /// Not at all, only given to those who waited: the key was taken from this lease, by
+    /// [`Engine::detach`](crate::Engine::detach) or as its namespace was cleared.
+    Detached,
 }
 
 /// Why a response was not kept.
@@ -219,6 +222,20 @@ pub enum NoBody {
     TooLarge,
     /// The byte limit left no room.
     NoRoom,
+}
+
+/// What came of forgetting a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Removal {
+    /// There was nothing to forget.
+    Vacant,
+    /// Its record is gone, and the key is vacant.
+    Removed,
+    /// It is in flight, and was left alone.
+    InFlight,
+    /// It is halted, and was left alone.
+    Halted,
 }
 
 /// The lease is over: somebody acted after its deadline, or it was ended before. Nothing was

@@ -4,6 +4,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::outcome::Limit;
 use crate::protocol::Core;
+use crate::record::response::Stamp;
 use crate::sync::thread::{EXCLUSIVE_NUMBERS, Thread};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -24,6 +25,7 @@ pub(crate) enum Count {
     Closed,
     Completes,
     Tombstones,
+    Detached,
     Late,
     Stale,
     Cancels,
@@ -33,6 +35,11 @@ pub(crate) enum Count {
     LeaseExpiries,
     Expired,
     TimedOut,
+    Forced,
+    Forgotten,
+    Resolved,
+    /// Not for reports: numbers the responses that a thread writes.
+    Stamps,
 }
 
 impl Count {
@@ -45,7 +52,7 @@ impl Count {
     }
 }
 
-const KINDS: usize = Count::TimedOut as usize + 1;
+const KINDS: usize = Count::Stamps as usize + 1;
 
 type Set = CachePadded<[AtomicU64; KINDS]>;
 
@@ -65,13 +72,38 @@ impl Counters {
     pub(crate) fn add(&self, what: Count, times: u64, thread: Thread, shard: usize) {
         // Relaxed throughout: counts. Load and store lose nothing: whoever has the number next comes
         // after us (edge "thread number").
+        let count = &self.sets[self.set(thread, shard)][what as usize];
         if thread.is_exclusive {
             // So no locked instruction.
-            let count = &self.sets[thread.number as usize][what as usize];
             count.store(count.load(Ordering::Relaxed) + times, Ordering::Relaxed);
         } else {
-            let set = &self.sets[EXCLUSIVE_NUMBERS as usize + shard];
-            set[what as usize].fetch_add(times, Ordering::Relaxed);
+            count.fetch_add(times, Ordering::Relaxed);
+        }
+    }
+
+    /// A stamp for a response that the thread writes.
+    #[inline]
+    pub(crate) fn stamp(&self, thread: Thread, shard: usize) -> Stamp {
+        // Relaxed: as in `add`.
+        let set = self.set(thread, shard);
+        let count = &self.sets[set][Count::Stamps as usize];
+        let number = if thread.is_exclusive {
+            let number = count.load(Ordering::Relaxed);
+            count.store(number + 1, Ordering::Relaxed);
+            number
+        } else {
+            count.fetch_add(1, Ordering::Relaxed)
+        };
+        Stamp::new(set as u32, number)
+    }
+
+    /// The thread's own set, or the one that it shares.
+    #[inline]
+    fn set(&self, thread: Thread, shard: usize) -> usize {
+        if thread.is_exclusive {
+            thread.number as usize
+        } else {
+            EXCLUSIVE_NUMBERS as usize + shard
         }
     }
 
@@ -113,6 +145,8 @@ pub struct Stats {
     pub completes: u64,
     /// Of these, those whose bytes were not kept.
     pub tombstones: u64,
+    /// Completions of owners that the key had been taken from: given to their waiters alone.
+    pub detached: u64,
     /// Ends by the owner that came after the deadline and still counted.
     pub late: u64,
     /// Calls of owners whose lease was over.
@@ -131,6 +165,12 @@ pub struct Stats {
     pub expired: u64,
     /// Waits that ended because their time was up.
     pub timed_out: u64,
+    /// Leases that were ended by force, or with their key forgotten.
+    pub forced: u64,
+    /// Finished records that were removed before their time.
+    pub forgotten: u64,
+    /// Halted records that were settled.
+    pub resolved: u64,
     /// System calls made to wake a waiter.
     pub wakes: u64,
     /// Keys with a record, now.
@@ -166,6 +206,7 @@ impl Stats {
             closed: sum(Count::Closed),
             completes: sum(Count::Completes),
             tombstones: sum(Count::Tombstones),
+            detached: sum(Count::Detached),
             late: sum(Count::Late),
             stale: sum(Count::Stale),
             cancels: sum(Count::Cancels),
@@ -175,6 +216,9 @@ impl Stats {
             lease_expiries: sum(Count::LeaseExpiries),
             expired: sum(Count::Expired),
             timed_out: sum(Count::TimedOut),
+            forced: sum(Count::Forced),
+            forgotten: sum(Count::Forgotten),
+            resolved: sum(Count::Resolved),
             wakes: core.parker.wakes(),
             records: core.records_used(),
             records_peak,

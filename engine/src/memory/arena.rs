@@ -35,6 +35,17 @@ impl Granule {
             word.store(u64::from_ne_bytes(*chunk), Ordering::Relaxed);
         }
     }
+
+    #[inline]
+    fn read(&self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        let (chunks, _) = bytes.as_chunks_mut::<8>();
+        for (word, chunk) in self.words.iter().zip(chunks) {
+            // Relaxed: the reader validates (edge "glance").
+            *chunk = word.load(Ordering::Relaxed).to_ne_bytes();
+        }
+        bytes
+    }
 }
 
 // SAFETY: region.1 (integer atomics).
@@ -118,6 +129,19 @@ impl Arena {
             padded[..rest.len()].copy_from_slice(rest);
             granules[whole.len()].write(&padded);
         }
+    }
+
+    /// Copies `length` bytes from `loc` to the end of `into`, for a reader that holds nothing: what it
+    /// gets may be of several responses, until it has been seen that it is not (response.4).
+    #[inline]
+    pub(crate) fn copy_bytes(&self, loc: u32, length: usize, into: &mut Vec<u8>) {
+        let size = length.div_ceil(Granule::BYTES);
+        let end = into.len() + length;
+        into.reserve(size * Granule::BYTES);
+        for granule in &self.granules[loc as usize..][..size] {
+            into.extend_from_slice(&granule.read());
+        }
+        into.truncate(end);
     }
 
     /// `length` bytes from `loc`.

@@ -14,6 +14,7 @@ mod leases;
 mod memory;
 mod overflow;
 mod queue;
+mod removal;
 mod replay;
 mod waiters;
 mod wheel;
@@ -205,6 +206,14 @@ impl World {
     fn finished(&self, ask: Ask, length: usize) {
         let held = self.own(ask);
         self.complete(&held, length, RETENTION).unwrap();
+    }
+
+    /// The same with these bytes.
+    fn finish_with(&self, ask: Ask, bytes: &[u8]) {
+        let held = self.own(ask);
+        let (kind, retention) = (Kind::Response, Some(RETENTION));
+        let ending = Ending { kind, reason: Reason::Owner, bytes, retention };
+        self.core.complete(&held, ending).unwrap();
     }
 
     /// Claims a key that must be finished; the caller holds the response.

@@ -14,6 +14,7 @@ use crate::outcome::{Limit, Origin, Reason, State};
 use crate::protocol::draft::{Draft, NEW, NEXT};
 use crate::protocol::expiry::Lapse;
 use crate::protocol::hand_over::Waiting;
+use crate::protocol::lookup::View;
 use crate::protocol::{Core, Held, Terms};
 use crate::record::fate::Fate;
 use crate::record::flight::{Facts, Identity, equal};
@@ -275,22 +276,16 @@ impl Core {
         now: u64,
         draft: &mut Draft<'_>,
     ) -> Option<Look> {
-        let Slot::Flight { flight: index, tenancy: named, .. } = hit.slot() else { return None };
-        let flight = self.flights.get(index);
-        let tenancy = flight.tenancy();
-        let (identity, fate, term) = (flight.identity(), flight.fate(), flight.term());
-        let (facts, queue) = (flight.facts(), flight.queue.snapshot());
-        // flight.1: a verdict only from what belongs to this slot; never "absent" from a flight
-        // that was used again meanwhile.
-        let same = Slot::tenancy(tenancy) == named
-            && self.table.confirms(hit.at, hit.slot())
-            && flight.still(tenancy);
-        if !same {
-            return Some(Look::Again);
-        }
+        let Some(view) = self.view(hit) else { return Some(Look::Again) };
+        let View { index, tenancy, identity, fate, term, facts, queue } = view;
         if !equal(identity.id, ask.identity.id) {
             return None;
         }
+        if fate.is_severed() {
+            self.cut(index, tenancy, hit);
+            return Some(Look::Again);
+        }
+        let flight = self.flights.get(index);
         // Another flight is here now: what an earlier look saw end is not its predecessor.
         draft.begin_afresh();
         if let Fate::Dropped { reason, .. } = fate {

@@ -93,7 +93,7 @@ impl Core {
             && loc == response.loc()
             && response.is_held_once(pins)
         {
-            response.copy_to(copy);
+            response.copy_to(copy, self.stamp());
             let (from, to) =
                 (Slot::Done { tag, loc, pins }, Slot::Done { tag, loc: copy, pins: 0 });
             if pins > 0 && self.table.change(hit.at, from, to).is_ok() {

@@ -9,7 +9,8 @@ use crate::memory::budget::Room;
 use crate::outcome::{Completion, NoBody, OnEnd, Origin, Reason, Stale};
 use crate::protocol::Core;
 use crate::protocol::draft::NEXT;
-use crate::record::fate::Fate;
+use crate::record::fate::{Fate, Ties};
+use crate::record::flight::Holder;
 use crate::record::response::{Head, Kind, Response, granules_for};
 use crate::record::term::Term;
 use crate::stats::Count;
@@ -43,11 +44,13 @@ impl Core {
     /// Ends the lease with a response, shared by everyone who waits and kept for the retention.
     pub(crate) fn complete(&self, held: &Held, ending: Ending<'_>) -> Result<Completion, Stale> {
         let fit = self
-            .end_with(held.flight, held.generation, ending)
+            .end_with(held.flight, Holder::Lease(held.generation), ending)
             .inspect_err(|_| self.count(Count::Stale))?;
         self.count(Count::Completes);
-        if fit != Completion::Stored {
-            self.count(Count::Tombstones);
+        match fit {
+            Completion::Stored => {}
+            Completion::Tombstone(_) => self.count(Count::Tombstones),
+            Completion::Detached => self.count(Count::Detached),
         }
         Ok(fit)
     }
@@ -116,44 +119,59 @@ impl Core {
         policy: OnEnd,
         reason: Reason,
     ) -> Result<(), Stale> {
-        let rules = &self.rules;
-        let ending =
-            |kind, retention| Ending { kind, reason, bytes: &[], retention: Some(retention) };
+        let holder = Holder::Lease(generation);
         match policy {
-            OnEnd::Halt => {
-                let halted = ending(Kind::Halted, rules.halted_retention);
-                self.end_with(index, generation, halted).map(drop)
-            }
+            OnEnd::Halt => self.halt(index, holder, reason),
             // T3: a cancellation that is kept is for everybody who waits.
-            _ if rules.cancelled_retention > 0 => {
-                let cancelled = ending(Kind::Cancelled, rules.cancelled_retention);
-                self.end_with(index, generation, cancelled).map(drop)
+            _ if self.rules.cancelled_retention > 0 => {
+                let retention = Some(self.rules.cancelled_retention);
+                let ending = Ending { kind: Kind::Cancelled, reason, bytes: &[], retention };
+                self.end_with(index, holder, ending).map(drop)
             }
-            OnEnd::FailWaiters | OnEnd::HandOver => {
-                let flight = self.flights.get(index);
-                // Before the step: afterwards the flight may be another tenant's any moment.
-                let tenancy = flight.tenancy();
-                let to = |awaited| {
-                    if awaited && policy == OnEnd::HandOver {
-                        Fate::Vacated { reason, generation }
-                    } else {
-                        Fate::Dropped { detached: false, reason, awaited, generation }
-                    }
-                };
-                match flight.change_lease(generation, to).ok_or(Stale)? {
-                    Fate::Vacated { .. } => self.serve(index, tenancy, self.clock.now()),
-                    dropped => self.finish(index, tenancy, dropped),
-                }
-                Ok(())
-            }
+            OnEnd::FailWaiters | OnEnd::HandOver => self.let_go(index, holder, policy, reason),
         }
     }
 
-    /// Ends the lease with a finished record.
+    /// Ends with a halted record (T4).
+    pub(super) fn halt(&self, index: u32, holder: Holder, reason: Reason) -> Result<(), Stale> {
+        let retention = Some(self.rules.halted_retention);
+        let ending = Ending { kind: Kind::Halted, reason, bytes: &[], retention };
+        self.end_with(index, holder, ending).map(drop)
+    }
+
+    /// Ends without a record: a lease passes to the next waiter, where `policy` says so; otherwise, and
+    /// where nobody holds one, the key is free and whoever waits is told.
+    pub(super) fn let_go(
+        &self,
+        index: u32,
+        holder: Holder,
+        policy: OnEnd,
+        reason: Reason,
+    ) -> Result<(), Stale> {
+        let flight = self.flights.get(index);
+        // Before the step: afterwards the flight may be another tenant's any moment.
+        let tenancy = flight.tenancy();
+        let generation = holder.generation();
+        let to = |ties: Ties| {
+            let Ties { awaited, severed, detached } = ties;
+            if policy == OnEnd::HandOver && awaited && !severed {
+                Fate::Vacated { reason, generation }
+            } else {
+                Fate::Dropped { detached, reason, awaited, generation }
+            }
+        };
+        match flight.change_holder(holder, to).ok_or(Stale)? {
+            Fate::Vacated { .. } => self.serve(index, tenancy, self.clock.now()),
+            dropped => self.finish(index, tenancy, dropped),
+        }
+        Ok(())
+    }
+
+    /// Ends with a finished record.
     fn end_with(
         &self,
         index: u32,
-        generation: u64,
+        holder: Holder,
         ending: Ending<'_>,
     ) -> Result<Completion, Stale> {
         let flight = self.flights.get(index);
@@ -163,7 +181,7 @@ impl Core {
         let seat = Seat::unpack(flight.seat());
         let retention = ending.retention.unwrap_or_else(|| flight.retention());
         // What was read above is the lease's if it is there until the step below (fate.1).
-        if !flight.fate().is_lease(generation) {
+        if !holder.is_in(flight.fate()) {
             return Err(Stale);
         }
         let now = self.clock.now();
@@ -173,20 +191,28 @@ impl Core {
             reason: ending.reason,
             finished: now,
             deadline: self.clock.deadline(now, retention),
-            length: u32::try_from(ending.bytes.len()).unwrap_or(u32::MAX),
+            length: match ending.kind {
+                Kind::Halted => self.next_incident(),
+                _ => u32::try_from(ending.bytes.len()).unwrap_or(u32::MAX),
+            },
         };
-        let (response, fit) = self.store(&mut head, ending.bytes, index);
-        let kept = retention > 0;
+        let (response, mut fit) = self.store(&mut head, ending.bytes, Some(index));
         let place = seat.place();
-        if kept {
+        if retention > 0 {
             // Before the lease ends: if it does not, the reminder is for nothing.
             let entry = Entry::new(place.line, place.tag, head.deadline);
             self.remember(entry, head.deadline);
         }
-        let ended = flight.change_lease(generation, |awaited| {
-            let loc = response.loc();
-            let ended = Fate::Ended { detached: false, loc, kept, awaited, generation };
+        let (loc, generation) = (response.loc(), holder.generation());
+        let mut kept = false;
+        let ended = flight.change_holder(holder, |ties| {
+            let Ties { awaited, severed, detached } = ties;
+            kept = retention > 0 && !severed;
+            let ended = Fate::Ended { detached, loc, kept, awaited, generation };
             response.set_holders(kept, ended.holds().is_some());
+            if severed {
+                fit = Completion::Detached;
+            }
             ended
         });
         let Some(ended) = ended else {
@@ -200,8 +226,12 @@ impl Core {
             self.count(Count::Late);
         }
         self.tell(index, tenancy, ended);
-        let slot = Slot::of_flight(seat.tag, index, tenancy);
-        self.update_slot(index, ended, Hit::new(seat.at, slot));
+        if ended.is_detached() {
+            self.try_free(index);
+        } else {
+            let slot = Slot::of_flight(seat.tag, index, tenancy);
+            self.update_slot(index, ended, Hit::new(seat.at, slot));
+        }
         if kept && self.wheel.may_have_come(head.deadline, self.shard()) {
             // Before the slot said Done, so that it found nothing; and nobody else will look.
             self.expire_place(place, self.clock.now());
@@ -211,12 +241,12 @@ impl Core {
     }
 
     /// Writes a finished record into the arena: with its bytes if there is room, else as a tombstone
-    /// in the granule that was reserved by the claim of `flight`.
+    /// in the granule that the caller has taken for it, or the claim of `flight`.
     pub(super) fn store(
         &self,
         head: &mut Head,
         bytes: &[u8],
-        flight: u32,
+        flight: Option<u32>,
     ) -> (Response<'_>, Completion) {
         let shard = self.shard();
         let mut fit = Completion::Tombstone(NoBody::TooLarge);
@@ -224,9 +254,10 @@ impl Core {
             // Within `max_response` it fits.
             let size = granules_for(bytes.len()) as u32;
             let extra = Room::of(0, size).minus(NEXT);
-            if self.with_room(Some(flight), || self.room.take(extra, shard)) {
+            if self.with_room(flight, || self.room.take(extra, shard)) {
                 if let Some(loc) = self.alloc_granules(size, flight) {
-                    let response = Response::write(&self.arena, loc, size, head, bytes);
+                    let response =
+                        Response::write(&self.arena, loc, size, (&*head, self.stamp()), bytes);
                     return (response, Completion::Stored);
                 }
                 self.room.give(extra, shard);
@@ -241,16 +272,17 @@ impl Core {
         // then because other calls are in the middle of taking or rolling back.
         loop {
             if let Some(loc) = self.arena.alloc(1, shard) {
-                return (Response::write(&self.arena, loc, 1, head, &[]), fit);
+                let written = (&*head, self.stamp());
+                return (Response::write(&self.arena, loc, 1, written, &[]), fit);
             }
         }
     }
 
-    fn alloc_granules(&self, size: u32, flight: u32) -> Option<u32> {
+    fn alloc_granules(&self, size: u32, flight: Option<u32>) -> Option<u32> {
         let shard = self.shard();
         self.arena.alloc(size, shard).or_else(|| {
             // What is expired but not yet removed may lie in the way.
-            self.make_room(Some(flight));
+            self.make_room(flight);
             self.arena.alloc(size, shard).or_else(|| self.compact(size))
         })
     }
@@ -258,10 +290,13 @@ impl Core {
     /// Does what is left to do for a flight whose lease has ended. Idempotent; `fate` is the word
     /// that was seen, in `tenancy`.
     pub(super) fn finish(&self, index: u32, tenancy: u64, fate: Fate) {
-        if !matches!(fate, Fate::Ended { .. } | Fate::Dropped { .. }) || fate.is_detached() {
+        if !matches!(fate, Fate::Ended { .. } | Fate::Dropped { .. }) {
             return;
         }
         self.tell(index, tenancy, fate);
+        if fate.is_detached() {
+            return self.try_free(index);
+        }
         let id = self.flights.get(index).id();
         let place = self.place(id);
         for hit in self.table.scan(place) {

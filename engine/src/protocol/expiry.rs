@@ -230,6 +230,19 @@ impl Core {
             self.unpin(hit.at, response);
             return Expiry::Stays;
         }
+        if let Some(room) = self.unlink_from(hit, response) {
+            return Expiry::Expired(room);
+        }
+        // Moved by somebody who did not see our pin (it was moved itself): then it is not gone.
+        let is_gone = self.moved(hit).is_none();
+        self.release(response, 1);
+        if is_gone { Expiry::Gone } else { Expiry::Stays }
+    }
+
+    /// Takes a finished record that the caller has pinned out of the table, and lets go of it. Returns
+    /// the room that it leaves, for the caller to give back; `None`, and still pinned, if the slot
+    /// names something else by now.
+    pub(super) fn unlink_from(&self, hit: Hit, response: Response<'_>) -> Option<Room> {
         let mut seen = self.table.load(hit.at);
         while let Slot::Done { loc, pins, .. } = seen
             && loc == response.loc()
@@ -241,15 +254,12 @@ impl Core {
                     if pins == 0 {
                         self.release(response, 1);
                     }
-                    return Expiry::Expired(made.plus(Room::of(1, 0)));
+                    return Some(made.plus(Room::of(1, 0)));
                 }
                 Err(now) => seen = now,
             }
         }
-        // Moved by somebody who did not see our pin (it was moved itself): then it is not gone.
-        let is_gone = self.moved(hit).is_none();
-        self.release(response, 1);
-        if is_gone { Expiry::Gone } else { Expiry::Stays }
+        None
     }
 
     /// Ends a lease whose deadline has passed, as its owner's policy says. Contends with `renew` in
@@ -318,9 +328,14 @@ impl Core {
         let flight = self.flights.get(index);
         let tenancy = flight.tenancy();
         match flight.fate() {
-            Fate::Leased { generation, .. } => {
+            Fate::Leased { ties, generation } => {
+                if ties.severed && !ties.detached {
+                    self.cut_by_number(index, tenancy);
+                }
                 // Known by its number alone: it may be a draft, or have become one (fate.5).
-                if flight.term().deadline() <= now && self.is_published(index, tenancy) {
+                if flight.term().deadline() <= now
+                    && (ties.severed || self.is_published(index, tenancy))
+                {
                     self.lapse(index, tenancy, generation, now);
                 }
             }
@@ -331,7 +346,7 @@ impl Core {
     }
 
     /// Whether the table names the flight, in this tenancy; if so, it does until the lease has ended.
-    fn is_published(&self, index: u32, tenancy: u64) -> bool {
+    pub(super) fn is_published(&self, index: u32, tenancy: u64) -> bool {
         let place = self.place(self.flights.get(index).id());
         self.table
             .scan(place)

@@ -10,7 +10,7 @@ use crate::outcome::{Limit, OnEnd, Reason};
 use crate::protocol::claim::{Ask, origin_after};
 use crate::protocol::expiry::Lapse;
 use crate::protocol::{Core, Held, Terms};
-use crate::record::fate::Fate;
+use crate::record::fate::{Fate, Ties};
 use crate::record::flight::Facts;
 use crate::record::term::Term;
 use crate::stats::Count;
@@ -199,7 +199,8 @@ impl Core {
             let passed = match term {
                 Term::Lease { tag, .. } if tag != Term::tag(ended) => {
                     let generation = flight.generation_of(tag, self.geometry.generation_mask);
-                    let _ = flight.change_fate(fate, Fate::Leased { awaited: true, generation });
+                    let _ =
+                        flight.change_fate(fate, Fate::Leased { ties: Ties::AWAITED, generation });
                     return;
                 }
                 Term::Offer { node, deadline } if deadline > now => {

@@ -7,6 +7,8 @@
 //! - `hand_over`: the queue is served: offer, accept, pass on; joining and leaving.
 //! - `expiry`: what time ends: leases, finished records; and making room.
 //! - `pins`: holding a response while looking at it. `compaction`: moving those that are in the way.
+//! - `lookup`: finding a key's record without claiming it; peek. `removal`: forget, detach, and what an
+//!   operator may do: end a lease by force, settle a halted record. `listing`: what is in flight, what is halted.
 //!
 //! No function here blocks, and each loop goes round again only because another thread's step
 //! succeeded (P1).
@@ -17,13 +19,19 @@ mod draft;
 mod end;
 mod expiry;
 mod hand_over;
+mod listing;
+mod lookup;
 mod pins;
+mod removal;
 #[cfg(all(test, not(idem_loom)))]
 mod tests;
 
 pub(crate) use claim::{Ask, Claimed, Refusal};
 pub(crate) use end::{Ending, Held};
 pub(crate) use hand_over::{Verdict, Waiting};
+pub(crate) use listing::{Cursor, Entry};
+pub(crate) use lookup::Peeked;
+pub(crate) use removal::{Settled, Settlement};
 
 use crate::clock::Clock;
 use crate::geometry::Geometry;
@@ -31,6 +39,7 @@ use crate::memory::arena::{Arena, Granule};
 use crate::memory::budget::{Budget, Room};
 use crate::outcome::OnEnd;
 use crate::record::flight::Flights;
+use crate::record::response::Stamp;
 use crate::stats::{Count, Counters};
 use crate::sync::thread::Thread;
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, thread};
@@ -81,6 +90,8 @@ pub(crate) struct Core {
     flight_sweep: AtomicU32,
     /// Where the next search for a run that can be cleared goes on.
     compaction_cursor: AtomicU32,
+    /// Halted records so far: their numbers (L8).
+    incidents: AtomicU32,
     records_peak: AtomicU64,
     granules_peak: AtomicU64,
     waiters_peak: AtomicU64,
@@ -109,6 +120,7 @@ impl Core {
             room_sweep: AtomicU32::new(0),
             flight_sweep: AtomicU32::new(0),
             compaction_cursor: AtomicU32::new(0),
+            incidents: AtomicU32::new(0),
             records_peak: AtomicU64::new(0),
             granules_peak: AtomicU64::new(0),
             waiters_peak: AtomicU64::new(0),
@@ -141,10 +153,23 @@ impl Core {
         self.count_many(what, 1);
     }
 
+    /// A stamp for a response that the caller is about to write (response.4).
+    #[inline]
+    fn stamp(&self) -> Stamp {
+        let thread = thread::current();
+        self.counters.stamp(thread, self.shard_of(thread))
+    }
+
     #[inline]
     fn count_many(&self, what: Count, times: u64) {
         let thread = thread::current();
         self.counters.add(what, times, thread, self.shard_of(thread));
+    }
+
+    /// A number that no other halted record has, or had for four billion of them.
+    fn next_incident(&self) -> u32 {
+        // Relaxed: a number.
+        self.incidents.fetch_add(1, Ordering::Relaxed)
     }
 
     /// No new keys from now on, and no hand-overs.

@@ -173,7 +173,7 @@ fn an_ended_lease_is_finished_by_the_next_claim() {
         deadline: 100,
         length: 3,
     };
-    let (response, _) = core.store(&mut head, b"abc", 0);
+    let (response, _) = core.store(&mut head, b"abc", Some(0));
     response.set_holders(true, false);
     let ended = Fate::Ended {
         detached: false,

@@ -3,19 +3,20 @@
 //! ```text
 //!            63..61   60..
 //! Free       0        0
-//! Leased     1        awaited 1 | generation 60
+//! Leased     1        detached 1 | severed 1 | awaited 1 | generation 58
 //! Vacated    2        reason 24 | generation 37 (low bits)
 //! Ended      3        detached 1 | loc 32 | kept 1 | awaited 1 | generation 26 (low bits)
 //! Dropped    4        detached 1 | reason 24 | awaited 1 | generation 35 (low bits)
 //!
 //! Free --claim--> Leased(g) --complete, halt, kept cancel--> Ended(loc) --> Free
 //!                   |  ^   `--cancel or expiry, FailWaiters---> Dropped --> Free
-//!                   |  |      or nobody waits                     ^
+//!                   |  |      or nobody waits, or severed         ^
 //!                   v  `--accepted, generation g+1                |
 //!                 Vacated --nobody may take it, queue closed------'
+//!                          or ended by force
 //! ```
 //!
-//! fate.1  Only a CAS from `Leased(g)` ends lease g, and it compares all 60 bits: whoever holds a
+//! fate.1  Only a CAS from `Leased(g)` ends lease g, and it compares all 58 bits: whoever holds a
 //!     token of another generation changes nothing (L2).
 //! fate.2  The step that ends the lease carries the result with it: `Ended` names the response,
 //!     `Dropped` the reason, `Vacated` that the queue is to be served. Any thread can do the rest
@@ -31,6 +32,11 @@
 //! fate.6  `awaited` is set by the first waiter, before it joins, and stays for the tenancy. Until
 //!     then the queue is closed; and an end that finds it unset has nobody to tell, and nobody who
 //!     may still come: joining needs a CAS of this word from `Leased`.
+//! fate.7  `severed` means that the key is not this flight's any more, although its lease goes on: it is
+//!     set before the slot is taken out, never taken back, and nothing it ends with gets into the
+//!     table or passes to another owner. Whoever meets a severed flight in the table takes it out. So
+//!     `detached` of a lease implies `severed`; and a lease that ends detached is freed by whoever
+//!     sees its queue closed and empty, its ender among them.
 
 use crate::outcome::Reason;
 use crate::record::{Field, LOC_BITS};
@@ -41,8 +47,9 @@ const VACATED: u64 = 2;
 const ENDED: u64 = 3;
 const DROPPED: u64 = 4;
 
-type LeasedGeneration = Field<0, 60>;
+type LeasedGeneration = Field<0, 58>;
 type LeasedAwaited = Field<{ LeasedGeneration::END }, 1>;
+type LeasedSevered = Field<{ LeasedAwaited::END }, 1>;
 type VacatedGeneration = Field<0, 37>;
 type VacatedReason = Field<{ VacatedGeneration::END }, { Reason::BITS }>;
 type EndedGeneration = Field<0, 26>;
@@ -55,7 +62,26 @@ type DroppedReason = Field<{ DroppedAwaited::END }, { Reason::BITS }>;
 type Detached = Field<60, 1>;
 type State = Field<61, 3>;
 
+const _: () = assert!(LeasedSevered::END <= 60);
 const _: () = assert!(VacatedReason::END <= 61 && EndedLoc::END <= 60 && DroppedReason::END <= 60);
+
+/// What else has to do with a lease: waiters, the table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Ties {
+    /// Somebody has waited (fate.6).
+    pub(crate) awaited: bool,
+    /// The key is not this lease's any more (fate.7).
+    pub(crate) severed: bool,
+    /// No slot names the flight any more.
+    pub(crate) detached: bool,
+}
+
+impl Ties {
+    /// As a lease begins.
+    pub(crate) const NEW: Self = Self { awaited: false, severed: false, detached: false };
+    /// As it passes to a waiter.
+    pub(crate) const AWAITED: Self = Self { awaited: true, ..Self::NEW };
+}
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +89,7 @@ pub(crate) enum Fate {
     Free,
     /// `awaited`, here and below: somebody has waited, ever since the tenancy began.
     Leased {
-        awaited: bool,
+        ties: Ties,
         generation: u64,
     },
     /// Only what is awaited.
@@ -95,9 +121,11 @@ impl Fate {
     pub(crate) fn pack(self) -> u64 {
         match self {
             Fate::Free => State::put(FREE),
-            Fate::Leased { awaited, generation } => {
+            Fate::Leased { ties, generation } => {
                 State::put(LEASED)
-                    | LeasedAwaited::put(awaited.into())
+                    | Detached::put(ties.detached.into())
+                    | LeasedSevered::put(ties.severed.into())
+                    | LeasedAwaited::put(ties.awaited.into())
                     | LeasedGeneration::put(generation)
             }
             Fate::Vacated { reason, generation } => {
@@ -128,7 +156,11 @@ impl Fate {
         let detached = Detached::get(word) == 1;
         match State::get(word) {
             LEASED => Fate::Leased {
-                awaited: LeasedAwaited::get(word) == 1,
+                ties: Ties {
+                    awaited: LeasedAwaited::get(word) == 1,
+                    severed: LeasedSevered::get(word) == 1,
+                    detached,
+                },
                 generation: LeasedGeneration::get(word),
             },
             VACATED => Fate::Vacated {
@@ -154,10 +186,19 @@ impl Fate {
 
     /// The same word with `detached` set.
     pub(crate) fn detach(mut self) -> Self {
-        if let Fate::Ended { detached, .. } | Fate::Dropped { detached, .. } = &mut self {
+        if let Fate::Leased { ties: Ties { detached, .. }, .. }
+        | Fate::Ended { detached, .. }
+        | Fate::Dropped { detached, .. } = &mut self
+        {
             *detached = true;
         }
         self
+    }
+
+    /// Whether the key is not the flight's any more, although its lease goes on (fate.7).
+    #[inline(always)]
+    pub(crate) fn is_severed(self) -> bool {
+        matches!(self, Fate::Leased { ties: Ties { severed: true, .. }, .. })
     }
 
     /// Whether it is this lease, awaited or not.
@@ -180,12 +221,13 @@ impl Fate {
         match self {
             Fate::Free => false,
             Fate::Vacated { .. } => true,
-            Fate::Leased { awaited, .. }
+            Fate::Leased { ties: Ties { awaited, .. }, .. }
             | Fate::Ended { awaited, .. }
             | Fate::Dropped { awaited, .. } => awaited,
         }
     }
 
+    /// Whether the lease is over and no slot names the flight any more.
     pub(crate) fn is_detached(self) -> bool {
         matches!(self, Fate::Ended { detached: true, .. } | Fate::Dropped { detached: true, .. })
     }
@@ -208,8 +250,9 @@ mod tests {
         let reason = Reason::Code(0xBEEF);
         for fate in [
             Fate::Free,
-            Fate::Leased { awaited: false, generation: Fate::GENERATION_MAX },
-            Fate::Leased { awaited: true, generation: 1 },
+            Fate::Leased { ties: Ties::NEW, generation: Fate::GENERATION_MAX },
+            Fate::Leased { ties: Ties::AWAITED, generation: 1 },
+            Fate::Leased { ties: Ties { severed: true, ..Ties::NEW }, generation: 2 },
             Fate::Vacated { reason, generation: VacatedGeneration::MAX },
             Fate::Ended {
                 detached: false,

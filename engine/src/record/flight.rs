@@ -26,7 +26,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::memory::bitmap::Bitmap;
 use crate::memory::region::{Region, Zeroed};
-use crate::record::fate::Fate;
+use crate::record::fate::{Fate, Ties};
 use crate::record::term::Term;
 use crate::sync::thread::{EXCLUSIVE_NUMBERS, Thread};
 use crate::sync::{AtomicU32, AtomicU64, Ordering, fence, model_fence};
@@ -79,6 +79,39 @@ pub(crate) fn equal(a: [u64; 2], b: [u64; 2]) -> bool {
     (a[0] ^ b[0]) | (a[1] ^ b[1]) == 0
 }
 
+/// Whose step it is to end a record in flight: that of whoever has the lease, by its token, age or
+/// force; or nobody's, where the record is between two owners.
+#[derive(Clone, Copy)]
+pub(crate) enum Holder {
+    /// The lease of this generation.
+    Lease(u64),
+    /// None: the fate is this, `Vacated`, of this generation.
+    Nobody(Fate, u64),
+}
+
+impl Holder {
+    /// As the fate has it; `None` once it has ended.
+    pub(crate) fn of(fate: Fate) -> Option<Self> {
+        match fate {
+            Fate::Leased { generation, .. } => Some(Self::Lease(generation)),
+            Fate::Vacated { generation, .. } => Some(Self::Nobody(fate, generation)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn generation(self) -> u64 {
+        let (Self::Lease(generation) | Self::Nobody(_, generation)) = self;
+        generation
+    }
+
+    pub(crate) fn is_in(self, fate: Fate) -> bool {
+        match self {
+            Self::Lease(generation) => fate.is_lease(generation),
+            Self::Nobody(vacated, _) => fate == vacated,
+        }
+    }
+}
+
 /// What the owner of the moment wrote about its lease. For reports only.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Facts {
@@ -108,20 +141,20 @@ impl Flight {
     }
 
     /// One step from a lease, for instance to its end (fate.1); `None` if it is not there any more.
-    /// `to` says what the word becomes, by whether the lease is awaited: asked again if that changes.
+    /// `to` says what the word becomes, by the lease's ties: asked again if they change.
     #[inline]
     pub(crate) fn change_lease(
         &self,
         lease: u64,
-        mut to: impl FnMut(bool) -> Fate,
+        mut to: impl FnMut(Ties) -> Fate,
     ) -> Option<Fate> {
         let mut fate = self.fate();
         loop {
-            let Fate::Leased { awaited, generation } = fate else { return None };
+            let Fate::Leased { ties, generation } = fate else { return None };
             if generation != lease {
                 return None;
             }
-            let next = to(awaited);
+            let next = to(ties);
             match self.change_fate(fate, next) {
                 Ok(()) => return Some(next),
                 Err(now) => fate = now,
@@ -129,10 +162,35 @@ impl Flight {
         }
     }
 
-    /// Makes a lease awaited, so that its end will be told to the queue (fate.6). False: it has ended.
+    /// The same for whoever the record is with.
+    #[inline]
+    pub(crate) fn change_holder(
+        &self,
+        holder: Holder,
+        mut to: impl FnMut(Ties) -> Fate,
+    ) -> Option<Fate> {
+        match holder {
+            Holder::Lease(generation) => self.change_lease(generation, to),
+            Holder::Nobody(vacated, _) => {
+                let next = to(Ties::AWAITED);
+                self.change_fate(vacated, next).ok().map(|()| next)
+            }
+        }
+    }
+
+    /// Makes a lease awaited, so that its end will be told to the queue (fate.6). False: it has ended,
+    /// or the key is not its any more (fate.7).
     pub(crate) fn await_end(&self, lease: u64) -> bool {
-        let awaited = Fate::Leased { awaited: true, generation: lease };
-        self.fate() == awaited || self.change_lease(lease, |_| awaited).is_some()
+        let awaited = Fate::Leased { ties: Ties::AWAITED, generation: lease };
+        let not_yet = Fate::Leased { ties: Ties::NEW, generation: lease };
+        let is_done = |fate| fate == awaited;
+        is_done(self.fate()) || self.change_fate(not_yet, awaited).map_or_else(is_done, |()| true)
+    }
+
+    /// Takes the key from a lease that goes on (fate.7). False: it has ended.
+    pub(crate) fn sever(&self, lease: u64) -> bool {
+        let to = |ties| Fate::Leased { ties: Ties { severed: true, ..ties }, generation: lease };
+        self.change_lease(lease, to).is_some()
     }
 
     /// The fate, in one order with all changes of fates and queues (fate.4 in `try_free`).
@@ -196,6 +254,12 @@ impl Flight {
             owner: self.owner.load(Ordering::Relaxed),
             attempt: self.attempt.load(Ordering::Relaxed) as u32,
         }
+    }
+
+    /// How many wait, for reports.
+    pub(crate) fn waiting(&self) -> u32 {
+        // Relaxed: a count.
+        self.waiters.load(Ordering::Relaxed)
     }
 
     /// By the owner of the moment: a claim before it publishes, a waiter that has accepted.
@@ -280,7 +344,7 @@ impl Flight {
         self.term.store(term.pack(), Ordering::Relaxed);
         // Release (edge "fate"): a sweep comes here through the allocation bits, not through a slot,
         // and must not take the word of the last tenant for this one's.
-        self.fate.store(Fate::Leased { awaited: false, generation }.pack(), Ordering::Release);
+        self.fate.store(Fate::Leased { ties: Ties::NEW, generation }.pack(), Ordering::Release);
     }
 
     /// Frees a flight whose word nobody but the caller can change any more: a draft that is not to be

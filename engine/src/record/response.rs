@@ -3,6 +3,8 @@
 //! ```text
 //! granule 0:  holds | id 2 | fingerprint 2 | outcome | origin | length      (8 words, one cache line)
 //! granule 1+: the bytes
+//!
+//! holds:      stamp 23 | linked 1 | holders 40
 //! ```
 //!
 //! A response is held alive by `holds`, a count that is split in two: pins taken through the table
@@ -15,6 +17,10 @@
 //! response.2  holds reaches 0 exactly once, when it is unlinked and nobody holds it; whoever
 //!     brings it there frees the memory.
 //! response.3  The header and the bytes are written before publication and never after.
+//! response.4  No two responses that end up in the same place with the same time of finishing have the
+//!     same stamp (`Stamp`), and it is written before anything else. So a reader that holds nothing
+//!     may copy what it finds, and believe it if afterwards the slot still names the place, and the
+//!     stamp is what it was when the slot was seen before (`Glance`).
 
 use crate::memory::arena::{Arena, Granule};
 use crate::outcome::{Reason, State};
@@ -22,8 +28,12 @@ use crate::record::flight::Identity;
 use crate::record::{Field, TIME_BITS};
 use crate::sync::{Ordering, fence};
 
+type Holders = Field<0, 40>;
+type Linked = Field<{ Holders::END }, 1>;
+type StampBits = Field<{ Linked::END }, 23>;
+
 /// Added to `holds` while a slot names the response; far above any number of pins a slot can count.
-const LINKED: u64 = 1 << 40;
+const LINKED: u64 = 1 << Holders::END;
 
 const HOLDS: usize = 0;
 /// The words of the head granule that have the id.
@@ -94,8 +104,25 @@ pub(crate) struct Head {
     pub(crate) finished: u64,
     /// When the record ends.
     pub(crate) deadline: u64,
-    /// Bytes of the response (also of a tombstone: what it had).
+    /// Bytes of the response (also of a tombstone: what it had). Of a halted record, its number among
+    /// all of them.
     pub(crate) length: u32,
+}
+
+/// Tells a response from those that were, or will be, in the same place: a number that its writer has
+/// not used in the same millisecond, and which writer it was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Stamp(u64);
+
+type StampCount = Field<0, 16>;
+type StampWriter = Field<{ StampCount::END }, 7>;
+
+const _: () = assert!(StampWriter::END == 23 && StampBits::END == 64);
+
+impl Stamp {
+    pub(crate) fn new(writer: u32, count: u64) -> Self {
+        Self(StampWriter::put(writer.into()) | StampCount::put(count))
+    }
 }
 
 /// Granules that a response of `length` bytes takes, its header included.
@@ -114,9 +141,16 @@ impl<'a> Response<'a> {
     /// Writes a response into a fresh run of `size` granules at `loc`, but for its holders.
     ///
     /// The caller alone has the run (bitmap.1).
-    pub(crate) fn write(arena: &'a Arena, loc: u32, size: u32, head: &Head, bytes: &[u8]) -> Self {
+    pub(crate) fn write(
+        arena: &'a Arena,
+        loc: u32,
+        size: u32,
+        (head, stamp): (&Head, Stamp),
+        bytes: &[u8],
+    ) -> Self {
         let this = Self { arena, loc };
         this.granule().watch.write();
+        this.stamp(stamp);
         let words = &this.granule().words;
         // Relaxed: published by the fate word, then the slot (edges "fate", "publish").
         let set = |index: usize, value| words[index].store(value, Ordering::Relaxed);
@@ -136,6 +170,17 @@ impl<'a> Response<'a> {
         set(LENGTH, Length::put(head.length.into()) | Size::put(size.into()));
         arena.write_bytes(loc + 1, bytes);
         this
+    }
+
+    /// Begins to write: from here on nobody takes what is in the run for what was there before
+    /// (response.4).
+    fn stamp(&self, stamp: Stamp) {
+        // Release fences (edge "glance"): pair with the Acquire ones in `Glance`. The first: who sees
+        // anything of ours sees that the slot does not name what was here. The second: or else our
+        // stamp.
+        fence(Ordering::Release);
+        self.granule().words[HOLDS].store(StampBits::put(stamp.0), Ordering::Relaxed);
+        fence(Ordering::Release);
     }
 
     /// The response at `loc`, which the caller holds.
@@ -212,6 +257,11 @@ impl<'a> Response<'a> {
         &[]
     }
 
+    /// The number of a halted record.
+    pub(crate) fn incident(&self) -> u32 {
+        Length::get(self.word(LENGTH)) as u32
+    }
+
     /// Granules it takes.
     pub(crate) fn size(&self) -> u32 {
         Size::get(self.word(LENGTH)) as u32
@@ -222,7 +272,9 @@ impl<'a> Response<'a> {
     pub(crate) fn set_holders(&self, slot: bool, flight: bool) {
         let holds = if slot { LINKED } else { 0 } + u64::from(flight);
         // Relaxed: not published yet.
-        self.granule().words[HOLDS].store(holds, Ordering::Relaxed);
+        let stamp = StampBits::get(self.granule().words[HOLDS].load(Ordering::Relaxed));
+        let word = StampBits::put(stamp) | holds;
+        self.granule().words[HOLDS].store(word, Ordering::Relaxed);
     }
 
     /// One holder more. The caller must hold it already, or know who does for the length of the
@@ -240,7 +292,8 @@ impl<'a> Response<'a> {
     pub(crate) fn release(&self, count: u64) -> bool {
         self.granule().watch.read();
         // Release: our reads of it come before its memory is used again (edge "free").
-        let before = self.granule().words[HOLDS].fetch_sub(count, Ordering::Release);
+        let word = self.granule().words[HOLDS].fetch_sub(count, Ordering::Release);
+        let before = word & (LINKED | Holders::MAX);
         debug_assert!(before >= count, "response.1: released more often than held");
         if before == count {
             // Acquire: pairs with every other holder's Release above.
@@ -252,23 +305,29 @@ impl<'a> Response<'a> {
     /// Whether nobody holds it but the caller, who has pinned it; `pins` are what its slot counts.
     pub(crate) fn is_held_once(&self, pins: u64) -> bool {
         // Relaxed: a guess, worth a copy for nothing if it is wrong.
-        self.granule().words[HOLDS].load(Ordering::Relaxed) + pins == LINKED + 1
+        let word = self.granule().words[HOLDS].load(Ordering::Relaxed);
+        (word & (LINKED | Holders::MAX)) + pins == LINKED + 1
     }
 
     /// Writes a copy into a fresh run at `loc`, as a slot is about to name it. The caller holds this one,
     /// and has the run alone (bitmap.1).
-    pub(crate) fn copy_to(&self, loc: u32) {
+    pub(crate) fn copy_to(&self, loc: u32, stamp: Stamp) {
+        let copy = Self { arena: self.arena, loc };
         for index in 0..self.size() {
             let (from, to) =
                 (self.arena.granule(self.loc + index), self.arena.granule(loc + index));
             from.watch.read();
             to.watch.write();
+            let is_head = index == 0;
+            if is_head {
+                copy.stamp(stamp);
+            }
             // Relaxed: immutable here (response.3), published by the slot there (edge "publish").
-            for (from, to) in from.words.iter().zip(&to.words) {
+            for (from, to) in from.words.iter().zip(&to.words).skip(usize::from(is_head)) {
                 to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
             }
         }
-        self.arena.granule(loc).words[HOLDS].store(LINKED, Ordering::Relaxed);
+        copy.set_holders(true, false);
     }
 
     /// The slot that named it does so no more, and had counted `pins`; true if the caller must free
@@ -276,5 +335,101 @@ impl<'a> Response<'a> {
     #[must_use]
     pub(crate) fn unlink(&self, pins: u64) -> bool {
         self.release(LINKED - pins)
+    }
+}
+
+/// A response as somebody read it who does not hold it: true if the slot named its place before `read`
+/// and after it, and `is_of_now` says so (response.4).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Glance {
+    loc: u32,
+    stamp: u64,
+    origin: u64,
+    id: [u64; 2],
+    outcome: u64,
+    length: u64,
+}
+
+impl Glance {
+    /// What tells the response apart; the slot must be seen to name the place afterwards.
+    #[inline]
+    pub(crate) fn begin(arena: &Arena, loc: u32) -> Self {
+        let (stamp, origin) = Self::mark(arena, loc);
+        // Acquire (edge "glance"): pairs with the first fence in `Response::stamp`. If this is a
+        // later response's stamp, the slot will not be seen to name an earlier one.
+        fence(Ordering::Acquire);
+        Self { loc, stamp, origin, id: [0; 2], outcome: 0, length: 0 }
+    }
+
+    /// The rest of the header.
+    #[inline]
+    pub(crate) fn read(self, arena: &Arena) -> Self {
+        let words = &arena.granule(self.loc).words;
+        // Relaxed: validated afterwards.
+        let word = |index: usize| words[index].load(Ordering::Relaxed);
+        Self { id: [word(ID), word(ID + 1)], outcome: word(OUTCOME), length: word(LENGTH), ..self }
+    }
+
+    /// Whether the place still has the response that the glance began with.
+    #[inline]
+    pub(crate) fn is_of_now(&self, arena: &Arena) -> bool {
+        Self::mark(arena, self.loc) == (self.stamp, self.origin)
+    }
+
+    #[inline]
+    fn mark(arena: &Arena, loc: u32) -> (u64, u64) {
+        let words = &arena.granule(loc).words;
+        // Relaxed: the fences order them.
+        let stamp = StampBits::get(words[HOLDS].load(Ordering::Relaxed));
+        (stamp, words[ORIGIN].load(Ordering::Relaxed))
+    }
+
+    /// Copies its bytes, if it has any, to the end of `body`. The glance has been validated, so the
+    /// place had a response of this length; whether it still has, is to be seen afterwards.
+    #[inline]
+    pub(crate) fn copy_bytes(&self, arena: &Arena, body: &mut Vec<u8>) {
+        if let Some(length) = self.length() {
+            arena.copy_bytes(self.loc + 1, length, body);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn loc(&self) -> u32 {
+        self.loc
+    }
+
+    #[inline]
+    pub(crate) fn id(&self) -> [u64; 2] {
+        self.id
+    }
+
+    #[inline]
+    pub(crate) fn deadline(&self) -> u64 {
+        Deadline::get(self.outcome)
+    }
+
+    #[inline]
+    pub(crate) fn kind(&self) -> Kind {
+        Kind::unpack(KindBits::get(self.outcome))
+    }
+
+    pub(crate) fn reason(&self) -> Reason {
+        Reason::unpack(ReasonBits::get(self.origin))
+    }
+
+    /// When it was finished.
+    pub(crate) fn finished(&self) -> u64 {
+        Finished::get(self.origin)
+    }
+
+    /// Bytes that it has; `None` where none were kept.
+    #[inline]
+    pub(crate) fn length(&self) -> Option<usize> {
+        self.kind().has_bytes().then(|| Length::get(self.length) as usize)
+    }
+
+    /// The number of a halted record.
+    pub(crate) fn incident(&self) -> u32 {
+        Length::get(self.length) as u32
     }
 }

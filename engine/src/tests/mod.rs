@@ -14,6 +14,7 @@ mod hand_over;
 mod identity;
 mod input;
 mod lease;
+mod operate;
 mod room;
 mod stats;
 mod time;

@@ -1,0 +1,184 @@
+//! Looking at keys without claiming them: peek, and the listing for operators.
+
+use core::time::Duration;
+
+use crate::claim::ClaimError;
+use crate::engine::Engine;
+use crate::key::Key;
+use crate::outcome::{Info, Reason};
+use crate::protocol::{Cursor, Entry, Peeked};
+use crate::record::flight::Facts;
+use crate::record::response::{Glance, Kind};
+use crate::record::term::Term;
+
+/// What has become of a key, as [`Engine::peek`] found it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Status {
+    /// It has no record.
+    Vacant,
+    /// An owner is at work, or it is being handed over to one. Its lease may have run out without
+    /// anybody having acted on that: then no time is left.
+    InFlight(Info),
+    /// It is done.
+    #[non_exhaustive]
+    Completed {
+        /// Its age, and how long it is kept.
+        info: Info,
+        /// Bytes of the response; `None` if they were not kept.
+        length: Option<usize>,
+        /// Whether it is an error that the owner shared and kept.
+        is_error: bool,
+    },
+    /// It was given up, and is kept so.
+    Cancelled(Reason, Info),
+    /// Its outcome is unknown; the token is what settles it ([`Engine::resolve`]).
+    Halted(Reason, Info, HaltToken),
+}
+
+/// Names one halt of a key: settling by it never settles another one. Good in the engine that gave it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct HaltToken(pub(crate) u32);
+
+/// A record of the [listing](Engine::listing).
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Listed {
+    /// Names the record in this engine: to force its end, to settle or to forget it.
+    pub key: Key,
+    /// In flight or halted, with its times; of what is in flight, its owner's label.
+    pub status: Status,
+    /// Leases so far, the present one included; 0 of a halted record.
+    pub attempt: u32,
+    /// Those who wait for it.
+    pub waiters: u32,
+    /// In flight, but not under its key any more: an owner that finishes for its own waiters.
+    pub is_detached: bool,
+}
+
+impl Listed {
+    /// The hash that stands for the key: for reports, where keys themselves must not appear (H5).
+    #[must_use]
+    pub fn key_hash(&self) -> u128 {
+        u128::from(self.key.id[0]) | u128::from(self.key.id[1]) << 64
+    }
+}
+
+/// What is in flight and what is halted; see [`Engine::listing`].
+#[derive(Debug)]
+pub struct Listing<'a> {
+    engine: &'a Engine,
+    cursor: Cursor,
+    /// Of the slice that was read last; taken from the end.
+    entries: Vec<Entry>,
+}
+
+impl Engine {
+    /// What has become of a key, without claiming it: nobody is registered, nothing is counted and no
+    /// word that others use is written. Past its retention a record is [`Status::Vacant`]. Does not
+    /// block.
+    ///
+    /// It says what was: by the time the caller acts, another claim may have changed it. To act, claim.
+    ///
+    /// # Errors
+    /// A key of another engine.
+    ///
+    /// ```
+    /// use idem::{Engine, Scope, Status};
+    /// let engine = Engine::new()?;
+    /// let key = engine.key(Scope::None, b"export-9")?;
+    /// assert_eq!(engine.peek(key)?, Status::Vacant);
+    /// engine.run(key, || Ok::<_, String>("made"))?;
+    /// assert!(matches!(engine.peek(key)?, Status::Completed { length: Some(4), .. }));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn peek(&self, key: Key) -> Result<Status, ClaimError> {
+        let id = self.id_of(key)?;
+        Ok(self.status(self.core().peek(id, None)))
+    }
+
+    /// As [`peek`](Self::peek), and adds the bytes of a response to the end of `body`. If there are
+    /// none to be had, `body` stays as it is.
+    ///
+    /// A [`Replay`](crate::Replay) shares the bytes instead, for the price of being counted as a
+    /// holder; for short responses that many threads ask for, copying is faster.
+    ///
+    /// # Errors
+    /// A key of another engine.
+    #[inline]
+    pub fn peek_into(&self, key: Key, body: &mut Vec<u8>) -> Result<Status, ClaimError> {
+        let id = self.id_of(key)?;
+        Ok(self.status(self.core().peek(id, Some(body))))
+    }
+
+    /// What is in flight and what is halted, in no order. Does not block, and stops nobody: what
+    /// changes meanwhile may be in it or not, and what is in it was so at one moment of the listing.
+    ///
+    /// Looks through all flights and all of the table; it is for operators, not for every request.
+    #[must_use]
+    pub fn listing(&self) -> Listing<'_> {
+        Listing { engine: self, cursor: Cursor::Flights(0), entries: Vec::new() }
+    }
+
+    fn status(&self, peeked: Peeked) -> Status {
+        match peeked {
+            Peeked::Vacant => Status::Vacant,
+            Peeked::InFlight(facts, term) => Status::InFlight(self.info_of(facts, term)),
+            Peeked::Finished(glance) => self.finished_status(glance),
+        }
+    }
+
+    fn finished_status(&self, glance: Glance) -> Status {
+        let info = self.info(glance.finished(), glance.deadline(), 0);
+        let completed = |is_error| {
+            let length = glance.length();
+            Status::Completed { info, length, is_error }
+        };
+        match glance.kind() {
+            Kind::Response | Kind::Tombstone => completed(false),
+            Kind::Error => completed(true),
+            Kind::Cancelled => Status::Cancelled(glance.reason(), info),
+            Kind::Halted => Status::Halted(glance.reason(), info, HaltToken(glance.incident())),
+        }
+    }
+
+    fn info_of(&self, facts: Facts, term: Term) -> Info {
+        self.info(facts.started, term.deadline(), facts.owner)
+    }
+
+    fn info(&self, since: u64, until: u64, owner: u64) -> Info {
+        let now = self.core().clock.now();
+        Info {
+            age: Duration::from_millis(now.saturating_sub(since)),
+            left: Duration::from_millis(until.saturating_sub(now)),
+            owner,
+        }
+    }
+}
+
+impl Iterator for Listing<'_> {
+    type Item = Listed;
+
+    fn next(&mut self) -> Option<Listed> {
+        let engine = self.engine;
+        while self.entries.is_empty() && !matches!(self.cursor, Cursor::End) {
+            self.cursor = engine.core().list(self.cursor, &mut self.entries);
+        }
+        Some(match self.entries.pop()? {
+            Entry::InFlight { id, facts, term, waiters, is_detached } => Listed {
+                key: engine.key_of(id),
+                status: Status::InFlight(engine.info_of(facts, term)),
+                attempt: facts.attempt,
+                waiters,
+                is_detached,
+            },
+            Entry::Halted { id, glance } => Listed {
+                key: engine.key_of(id),
+                status: engine.finished_status(glance),
+                attempt: 0,
+                waiters: 0,
+                is_detached: false,
+            },
+        })
+    }
+}

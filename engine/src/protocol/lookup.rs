@@ -1,0 +1,230 @@
+//! Finding a key's record without claiming it; and peek.
+//!
+//! A scan that does not find the key is an answer: at one moment between its load of the header and
+//! its last load of a slot the key had no record (keys do not move, table.2). What it finds is
+//! validated like a claim's.
+
+use crate::protocol::Core;
+use crate::record::fate::Fate;
+use crate::record::flight::{Facts, Identity, equal};
+use crate::record::response::{Glance, Response};
+use crate::record::term::Term;
+use crate::sync::{Ordering, fence, model_fence};
+use crate::table::slot::Slot;
+use crate::table::{Hit, Scan};
+use crate::wait::queue::Snapshot;
+
+/// What a flight says, read while a slot named it (flight.1).
+pub(super) struct View {
+    pub(super) index: u32,
+    pub(super) tenancy: u64,
+    pub(super) identity: Identity,
+    pub(super) fate: Fate,
+    pub(super) term: Term,
+    pub(super) facts: Facts,
+    pub(super) queue: Snapshot,
+}
+
+/// A key's record.
+pub(super) enum Found<'a> {
+    Absent,
+    /// The caller has pinned it through the hit.
+    Finished(Hit, Response<'a>),
+    /// With an owner, or between two of them.
+    InFlight(Hit, View),
+}
+
+/// What peek found, before it is told in durations.
+#[derive(Debug)]
+pub(crate) enum Peeked {
+    Vacant,
+    InFlight(Facts, Term),
+    Finished(Glance),
+}
+
+impl Core {
+    /// What the flight says that a slot names. `None`: something moved, look at the line again; never
+    /// anything from a flight that was used again meanwhile.
+    pub(super) fn view(&self, hit: Hit) -> Option<View> {
+        let Slot::Flight { flight: index, tenancy: named, .. } = hit.slot() else { return None };
+        let flight = self.flights.get(index);
+        let tenancy = flight.tenancy();
+        let (identity, fate, term) = (flight.identity(), flight.fate(), flight.term());
+        let (facts, queue) = (flight.facts(), flight.queue.snapshot());
+        let same = Slot::tenancy(tenancy) == named
+            && self.table.confirms(hit.at, hit.slot())
+            && flight.still(tenancy);
+        same.then_some(View { index, tenancy, identity, fate, term, facts, queue })
+    }
+
+    /// The record of the key, if it has one.
+    pub(super) fn locate(&self, id: [u64; 2]) -> Found<'_> {
+        let place = self.place(id);
+        loop {
+            if let Some(found) = self.locate_in(self.table.scan(place), id) {
+                return found;
+            }
+            // Something moved: models need not look again at what was there before it.
+            model_fence();
+        }
+    }
+
+    /// `None`: something moved.
+    fn locate_in(&self, scan: Scan<'_>, id: [u64; 2]) -> Option<Found<'_>> {
+        for hit in scan {
+            match hit.slot() {
+                Slot::Done { .. } => {
+                    let response = self.pin(hit)?;
+                    if equal(response.id(), id) {
+                        return Some(Found::Finished(hit, response));
+                    }
+                    self.unpin(hit.at, response);
+                }
+                Slot::Flight { .. } => {
+                    let view = self.view(hit)?;
+                    if equal(view.identity.id, id) {
+                        return self.in_flight(hit, view);
+                    }
+                }
+                Slot::Vacant | Slot::Dead { .. } => {}
+            }
+        }
+        Some(Found::Absent)
+    }
+
+    /// A flight that is still one; others are finished first.
+    fn in_flight(&self, hit: Hit, view: View) -> Option<Found<'_>> {
+        let View { index, tenancy, fate, .. } = view;
+        match fate {
+            Fate::Leased { ties, .. } if ties.severed => self.cut(index, tenancy, hit),
+            Fate::Leased { .. } | Fate::Vacated { .. } => return Some(Found::InFlight(hit, view)),
+            fate => self.finish(index, tenancy, fate),
+        }
+        None
+    }
+
+    /// What has become of the key, without claiming it (K8). Changes nothing, but that it may do what
+    /// the end of a lease has left to do. Copies the bytes of a response to the end of `body`.
+    pub(crate) fn peek(&self, id: [u64; 2], mut body: Option<&mut Vec<u8>>) -> Peeked {
+        let place = self.place(id);
+        loop {
+            let now = self.clock.now();
+            let scan = self.table.scan(place);
+            if let Some(peeked) = self.peek_in(scan, id, now, body.as_deref_mut()) {
+                return peeked;
+            }
+            // As in `locate`.
+            model_fence();
+        }
+    }
+
+    /// `None`: something moved.
+    fn peek_in(
+        &self,
+        scan: Scan<'_>,
+        id: [u64; 2],
+        now: u64,
+        body: Option<&mut Vec<u8>>,
+    ) -> Option<Peeked> {
+        let mut body = body;
+        for hit in scan {
+            let peeked = match hit.slot() {
+                Slot::Done { .. } => self.peek_at_response(hit, id, now, body.as_deref_mut())?,
+                Slot::Flight { .. } => self.peek_at_flight(hit, id)?,
+                Slot::Vacant | Slot::Dead { .. } => None,
+            };
+            if let Some(peeked) = peeked {
+                return Some(peeked);
+            }
+        }
+        Some(Peeked::Vacant)
+    }
+
+    /// `Some(None)`: it is another key's.
+    #[inline]
+    fn peek_at_response(
+        &self,
+        hit: Hit,
+        id: [u64; 2],
+        now: u64,
+        body: Option<&mut Vec<u8>>,
+    ) -> Option<Option<Peeked>> {
+        self.with_glance(hit, |glance| {
+            if !equal(glance.id(), id) {
+                Some(None)
+            } else if glance.deadline() <= now {
+                Some(Some(Peeked::Vacant))
+            } else {
+                let is_whole = self.copy_body(hit, glance, body);
+                is_whole.then_some(Some(Peeked::Finished(glance)))
+            }
+        })
+    }
+
+    /// `Some(None)`: it is another key's.
+    fn peek_at_flight(&self, hit: Hit, id: [u64; 2]) -> Option<Option<Peeked>> {
+        let view = self.view(hit)?;
+        if !equal(view.identity.id, id) {
+            return Some(None);
+        }
+        let (facts, term) = (view.facts, view.term);
+        self.in_flight(hit, view)?;
+        Some(Some(Peeked::InFlight(facts, term)))
+    }
+
+    /// Reads by a glance at the response that a slot names. `None`: the slot names something else by now,
+    /// or `read` said so.
+    #[inline]
+    pub(super) fn with_glance<R>(
+        &self,
+        hit: Hit,
+        read: impl FnOnce(Glance) -> Option<R>,
+    ) -> Option<R> {
+        // Under AddressSanitizer what is free is poisoned, and a glance may fall on it.
+        let held = if cfg!(idem_asan) { Some(self.pin(hit)?) } else { None };
+        let result = self.glance(hit).and_then(read);
+        if let Some(response) = held {
+            self.unpin(hit.at, response);
+        }
+        result
+    }
+
+    /// The header of the response that a slot names, without holding it (response.4).
+    #[inline]
+    fn glance(&self, hit: Hit) -> Option<Glance> {
+        let loc = hit.slot().loc()?;
+        let begun = Glance::begin(&self.arena, loc);
+        if !self.is_still(hit, loc) {
+            return None;
+        }
+        let glance = begun.read(&self.arena);
+        self.is_believed(hit, glance).then_some(glance)
+    }
+
+    /// Copies the bytes that belong to the glance, if anybody wants them. False: it is not there any
+    /// more, and `body` is as it was.
+    #[inline]
+    fn copy_body(&self, hit: Hit, glance: Glance, body: Option<&mut Vec<u8>>) -> bool {
+        let Some(body) = body else { return true };
+        let before = body.len();
+        glance.copy_bytes(&self.arena, body);
+        let is_whole = self.is_believed(hit, glance);
+        if !is_whole {
+            body.truncate(before);
+        }
+        is_whole
+    }
+
+    #[inline]
+    fn is_believed(&self, hit: Hit, glance: Glance) -> bool {
+        // Acquire fence (edge "glance"): pairs with the Release ones in `Response::stamp`.
+        fence(Ordering::Acquire);
+        self.is_still(hit, glance.loc()) && glance.is_of_now(&self.arena)
+    }
+
+    #[inline]
+    fn is_still(&self, hit: Hit, loc: u32) -> bool {
+        let now = Hit::new(hit.at, self.table.load(hit.at));
+        now.slot().loc() == Some(loc) && now.place() == hit.place()
+    }
+}

@@ -1,0 +1,287 @@
+//! Taking a record away from outside: forget, detach, an operator's force and settlement.
+//!
+//! None of these has a lease's token. They name the key, find its record, and act on the very record
+//! that they found: by the whole slot word, or the whole fate word.
+
+use crate::memory::budget::Room;
+use crate::outcome::{Completion, OnEnd, Reason, Removal};
+use crate::protocol::Core;
+use crate::protocol::draft::NEXT;
+use crate::protocol::lookup::{Found, View};
+use crate::record::fate::Fate;
+use crate::record::flight::Holder;
+use crate::record::response::{Head, Kind, Response};
+use crate::stats::Count;
+use crate::sync::model_fence;
+use crate::table::Hit;
+use crate::table::slot::Slot;
+use crate::wheel::Entry;
+
+/// What came of settling a halted record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Settled {
+    Done(Completion),
+    /// There is no such halted record any more.
+    Stale,
+    /// No room for what is to take its place.
+    Full,
+}
+
+/// How a halted record is settled (L8).
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Settlement<'a> {
+    /// It was done, and this is the response, kept for so long.
+    Complete(&'a [u8], u64),
+    /// It was not done: the key is free.
+    Release,
+    /// It stays halted, for as long again.
+    Keep,
+}
+
+impl Core {
+    /// Removes a finished record; a halted one, or one in flight, only if `forced` (K8).
+    pub(crate) fn forget(&self, id: [u64; 2], forced: bool) -> Removal {
+        loop {
+            let now = self.clock.now();
+            match self.locate(id) {
+                Found::Absent => return Removal::Vacant,
+                Found::Finished(hit, response) => {
+                    let (kind, is_over) = (response.kind(), response.deadline() <= now);
+                    if kind == Kind::Halted && !is_over && !forced {
+                        self.unpin(hit.at, response);
+                        return Removal::Halted;
+                    }
+                    if self.take_out(hit, response) {
+                        let what = if is_over { Count::Expired } else { Count::Forgotten };
+                        self.count(what);
+                        return if is_over { Removal::Vacant } else { Removal::Removed };
+                    }
+                }
+                Found::InFlight(..) if !forced => return Removal::InFlight,
+                Found::InFlight(_, view) => {
+                    let Some(holder) = Holder::of(view.fate) else { continue };
+                    // Whatever is kept of cancellations: the key is to be free.
+                    let policy = OnEnd::FailWaiters;
+                    if self.let_go(view.index, holder, policy, Reason::Forgotten).is_ok() {
+                        self.count(Count::Forced);
+                        return Removal::Removed;
+                    }
+                }
+            }
+            model_fence();
+        }
+    }
+
+    /// Takes the key from the owner that has it, who goes on for those who wait already (K8). False: it
+    /// is not in flight.
+    pub(crate) fn detach_key(&self, id: [u64; 2]) -> bool {
+        loop {
+            match self.locate(id) {
+                Found::Absent => return false,
+                Found::Finished(hit, response) => {
+                    self.unpin(hit.at, response);
+                    return false;
+                }
+                Found::InFlight(hit, view) => {
+                    if self.sever(hit, &view) {
+                        return true;
+                    }
+                }
+            }
+            model_fence();
+        }
+    }
+
+    fn sever(&self, hit: Hit, view: &View) -> bool {
+        match view.fate {
+            Fate::Leased { generation, .. } => {
+                let is_severed = self.flights.get(view.index).sever(generation);
+                if is_severed {
+                    self.cut(view.index, view.tenancy, hit);
+                }
+                is_severed
+            }
+            // Nobody executes, so there is nothing to wait for.
+            Fate::Vacated { reason, generation } => {
+                let holder = Holder::Nobody(view.fate, generation);
+                self.let_go(view.index, holder, OnEnd::FailWaiters, reason).is_ok()
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes a severed flight out of the table. Anyone may, and one does (fate.7).
+    pub(super) fn cut(&self, index: u32, tenancy: u64, hit: Hit) {
+        if self.remove(hit.at, hit.slot()) {
+            self.mark_detached(index, tenancy);
+        }
+    }
+
+    /// The same for a flight that was found by its number.
+    pub(super) fn cut_by_number(&self, index: u32, tenancy: u64) {
+        let place = self.place(self.flights.get(index).id());
+        for hit in self.table.scan(place) {
+            if hit.slot().names(index, tenancy) && self.table.confirms(hit.at, hit.slot()) {
+                return self.cut(index, tenancy, hit);
+            }
+        }
+    }
+
+    /// The caller took a severed flight out of the table. Until it says so here the flight stays this
+    /// tenant's (fate.3, fate.4), whose lease may end meanwhile.
+    fn mark_detached(&self, index: u32, tenancy: u64) {
+        let flight = self.flights.get(index);
+        loop {
+            let fate = flight.fate();
+            if fate.is_severed() {
+                if flight.change_fate(fate, fate.detach()).is_ok() {
+                    return;
+                }
+                continue;
+            }
+            self.tell(index, tenancy, fate);
+            return self.detach(index, fate);
+        }
+    }
+
+    /// Ends the lease of a key by force, as `policy` says (O2). False: nobody has one.
+    pub(crate) fn force(&self, id: [u64; 2], policy: OnEnd) -> bool {
+        loop {
+            let view = match self.locate(id) {
+                Found::Absent => return false,
+                Found::Finished(hit, response) => {
+                    self.unpin(hit.at, response);
+                    return false;
+                }
+                Found::InFlight(_, view) => view,
+            };
+            let reason = Reason::Forced;
+            let ended = match (Holder::of(view.fate), policy) {
+                (None, _) => continue,
+                (Some(Holder::Lease(generation)), _) => {
+                    self.end_without_result(view.index, generation, policy, reason)
+                }
+                // It is being handed over already.
+                (Some(Holder::Nobody(..)), OnEnd::HandOver) => return false,
+                (Some(holder), OnEnd::FailWaiters) => {
+                    self.let_go(view.index, holder, policy, reason)
+                }
+                (Some(holder), OnEnd::Halt) => self.halt(view.index, holder, reason),
+            };
+            if ended.is_ok() {
+                self.count(Count::Forced);
+                return true;
+            }
+            model_fence();
+        }
+    }
+
+    /// Settles the halted record of this number (L8).
+    pub(crate) fn settle(
+        &self,
+        id: [u64; 2],
+        incident: u32,
+        settlement: Settlement<'_>,
+    ) -> Settled {
+        loop {
+            let now = self.clock.now();
+            let (hit, halted) = match self.locate(id) {
+                Found::Absent | Found::InFlight(..) => return Settled::Stale,
+                Found::Finished(hit, response) => (hit, response),
+            };
+            let is_it = halted.kind() == Kind::Halted
+                && halted.incident() == incident
+                && halted.deadline() > now;
+            if !is_it {
+                self.unpin(hit.at, halted);
+                return Settled::Stale;
+            }
+            let settled = match settlement {
+                Settlement::Complete(bytes, retention) if retention > 0 => {
+                    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+                    let mut head = self.head_after(halted, Kind::Response, (now, retention));
+                    head.length = length;
+                    self.replace(hit, halted, &mut head, bytes)
+                }
+                Settlement::Complete(..) | Settlement::Release => {
+                    self.take_out(hit, halted).then_some(Settled::Done(Completion::Stored))
+                }
+                Settlement::Keep => {
+                    let time = (now, self.rules.halted_retention);
+                    let mut head = self.head_after(halted, Kind::Halted, time);
+                    self.replace(hit, halted, &mut head, &[])
+                }
+            };
+            if let Some(settled) = settled {
+                return settled;
+            }
+            model_fence();
+        }
+    }
+
+    /// The header of what follows on a halted record.
+    fn head_after(&self, halted: Response<'_>, kind: Kind, (now, retention): (u64, u64)) -> Head {
+        Head {
+            identity: halted.identity(),
+            kind,
+            reason: halted.reason(),
+            finished: now,
+            deadline: self.clock.deadline(now, retention),
+            length: halted.incident(),
+        }
+    }
+
+    /// Puts another finished record in the place of one that the caller has pinned; it is let go of.
+    /// `None`: it is not there any more.
+    fn replace(
+        &self,
+        hit: Hit,
+        before: Response<'_>,
+        head: &mut Head,
+        bytes: &[u8],
+    ) -> Option<Settled> {
+        let shard = self.shard();
+        if !self.with_room(None, || self.room.take(NEXT, shard)) {
+            self.unpin(hit.at, before);
+            return Some(Settled::Full);
+        }
+        let (response, fit) = self.store(head, bytes, None);
+        response.set_holders(true, false);
+        let place = hit.place();
+        self.remember(Entry::new(place.line, place.tag, head.deadline), head.deadline);
+        let mut seen = self.table.load(hit.at);
+        let mut replaced = None;
+        while let Slot::Done { tag, loc, pins } = seen
+            && loc == before.loc()
+        {
+            let slot = Slot::Done { tag, loc: response.loc(), pins: 0 };
+            match self.table.change(hit.at, seen, slot) {
+                Ok(()) => {
+                    // Our own pin is let go of below.
+                    let room = self.unlink(before, pins);
+                    debug_assert_eq!(room, Room::NONE, "response.2: the caller holds it");
+                    replaced = Some(Settled::Done(fit));
+                    break;
+                }
+                Err(now) => seen = now,
+            }
+        }
+        if replaced.is_none() {
+            let room = self.free_response(response);
+            self.room.give(room, shard);
+        }
+        self.release(before, 1);
+        replaced
+    }
+
+    /// Removes a finished record that the caller has pinned; it is let go of. False: it was not there
+    /// any more.
+    fn take_out(&self, hit: Hit, response: Response<'_>) -> bool {
+        let room = self.unlink_from(hit, response);
+        match room {
+            Some(room) => self.room.give(room, self.shard()),
+            None => self.release(response, 1),
+        }
+        room.is_some()
+    }
+}
