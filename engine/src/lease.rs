@@ -146,6 +146,11 @@ impl Lease {
         Some(Duration::from_millis(deadline.saturating_sub(core.clock.now())))
     }
 
+    /// Whether anybody waits for its end, now.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.anchor.core.is_awaited(&self.held)
+    }
+
     /// The lease as a plain value. It is not abandoned by this.
     #[must_use]
     pub fn into_token(mut self) -> Token {

@@ -43,6 +43,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod builder;
+mod callback;
 mod claim;
 mod clock;
 mod engine;
@@ -59,6 +60,7 @@ mod protocol;
 mod record;
 mod replay;
 mod run;
+mod run_async;
 mod stats;
 mod sync;
 mod table;
@@ -72,6 +74,7 @@ mod models;
 mod tests;
 
 pub use builder::{Builder, ConfigError, KeyHash};
+pub use callback::Callback;
 pub use claim::{Claim, ClaimError};
 pub use clock::{Clock, ManualClock};
 pub use engine::Engine;
@@ -86,6 +89,7 @@ pub use outcome::{
 };
 pub use replay::Replay;
 pub use run::Ran;
+pub use run_async::{OnDrop, Work};
 pub use stats::Stats;
 pub use waiter::{InFlight, Waiter};
 

@@ -9,6 +9,7 @@ use crate::outcome::{
     Completion, Info, Limit, OnError, Outcome, Reason, Stale, State, WaitOutcome,
 };
 use crate::replay::Replay;
+use crate::waiter::InFlight;
 
 /// What [`Engine::run`] came to.
 #[derive(Debug)]
@@ -70,48 +71,79 @@ impl Engine {
         R: AsRef<[u8]>,
         E: AsRef<[u8]>,
     {
-        let (max_run, on_error) = self.run_options();
-        let lease = match self.claim(claim.into().with_lease(max_run))? {
-            Outcome::Execute(lease) => lease,
-            Outcome::InFlight(other) => {
-                let info = other.info();
-                match other.wait() {
-                    WaitOutcome::Execute(lease) => lease,
-                    WaitOutcome::Replay(replay) => return Ok(Ran::Replayed(replay)),
-                    WaitOutcome::Done(info) => return Ok(Ran::Done(info)),
-                    WaitOutcome::Cancelled(reason) => return Ok(Ran::Cancelled(reason)),
-                    WaitOutcome::Halted(reason) => return Ok(Ran::Halted(reason)),
-                    WaitOutcome::TimedOut => return Ok(Ran::InFlight(info)),
-                    WaitOutcome::Closed => return Ok(Ran::Closed),
-                }
-            }
-            Outcome::Replay(replay) => return Ok(Ran::Replayed(replay)),
-            Outcome::Done(info) => return Ok(Ran::Done(info)),
-            Outcome::Mismatch(state) => return Ok(Ran::Mismatch(state)),
-            Outcome::Cancelled(reason) => return Ok(Ran::Cancelled(reason)),
-            Outcome::Halted(reason) => return Ok(Ran::Halted(reason)),
-            Outcome::Full(limit) => return Ok(Ran::Full(limit)),
-            Outcome::Closed => return Ok(Ran::Closed),
+        let other = match self.begin_run(claim)? {
+            Begun::Owns(lease) => return Ok(end_run(lease, function(), self.run_options().1)),
+            Begun::Over(ran) => return Ok(ran),
+            Begun::Waits(other) => other,
         };
-        Ok(match function() {
-            Ok(response) => {
-                let stored = lease.complete(response.as_ref());
-                Ran::Executed(response, stored)
-            }
-            Err(error) => {
-                end_failed(lease, error.as_ref(), on_error);
-                Ran::Failed(error)
-            }
+        let info = other.info();
+        Ok(match go_on(other.wait(), info) {
+            Ok(lease) => end_run(lease, function(), self.run_options().1),
+            Err(ran) => ran,
         })
+    }
+
+    /// Claims for a run: the lease holds for as long as a run may take.
+    pub(crate) fn begin_run<R, E>(
+        &self,
+        claim: impl Into<Claim>,
+    ) -> Result<Begun<R, E>, ClaimError> {
+        let (max_run, _) = self.run_options();
+        Ok(Begun::Over(match self.claim(claim.into().with_lease(max_run))? {
+            Outcome::Execute(lease) => return Ok(Begun::Owns(lease)),
+            Outcome::InFlight(other) => return Ok(Begun::Waits(other)),
+            Outcome::Replay(replay) => Ran::Replayed(replay),
+            Outcome::Done(info) => Ran::Done(info),
+            Outcome::Mismatch(state) => Ran::Mismatch(state),
+            Outcome::Cancelled(reason) => Ran::Cancelled(reason),
+            Outcome::Halted(reason) => Ran::Halted(reason),
+            Outcome::Full(limit) => Ran::Full(limit),
+            Outcome::Closed => Ran::Closed,
+        }))
     }
 }
 
-/// Ends the lease of a function that failed. If the lease is over by then, others have moved on.
-fn end_failed(lease: Lease, error: &[u8], policy: OnError) {
+/// How a run begins.
+pub(crate) enum Begun<R, E> {
+    /// The function is to run here.
+    Owns(Lease),
+    /// Somebody else is at it.
+    Waits(InFlight),
+    /// It came to this.
+    Over(Ran<R, E>),
+}
+
+/// After a wait: the lease, if the function is to run here now.
+pub(crate) fn go_on<R, E>(outcome: WaitOutcome, info: Info) -> Result<Lease, Ran<R, E>> {
+    Err(match outcome {
+        WaitOutcome::Execute(lease) => return Ok(lease),
+        WaitOutcome::Replay(replay) => Ran::Replayed(replay),
+        WaitOutcome::Done(info) => Ran::Done(info),
+        WaitOutcome::Cancelled(reason) => Ran::Cancelled(reason),
+        WaitOutcome::Halted(reason) => Ran::Halted(reason),
+        WaitOutcome::TimedOut => Ran::InFlight(info),
+        WaitOutcome::Closed => Ran::Closed,
+    })
+}
+
+/// Ends the lease of a function that has returned. If the lease is over by then, others have moved on.
+pub(crate) fn end_run<R, E>(lease: Lease, result: Result<R, E>, policy: OnError) -> Ran<R, E>
+where
+    R: AsRef<[u8]>,
+    E: AsRef<[u8]>,
+{
+    let error = match result {
+        Ok(response) => {
+            let stored = lease.complete(response.as_ref());
+            return Ran::Executed(response, stored);
+        }
+        Err(error) => error,
+    };
     let _ = match policy {
-        OnError::Share => lease.fail(error, Duration::ZERO).map(drop),
-        OnError::Keep(retention) => lease.fail(error, retention).map(drop),
+        OnError::Share => lease.fail(error.as_ref(), Duration::ZERO).map(drop),
+        OnError::Keep(retention) => lease.fail(error.as_ref(), retention).map(drop),
         OnError::HandOver => lease.cancel(Reason::Owner),
         OnError::Halt => lease.halt(Reason::Owner),
     };
+    Ran::Failed(error)
 }

@@ -1,9 +1,12 @@
 //! Waiting for somebody else's result.
 
 use core::fmt;
+use core::pin::Pin;
+use core::task::{Context, Poll};
 use core::time::Duration;
 use std::sync::Arc;
 
+use crate::callback::Callback;
 use crate::clock::bounded_millis;
 use crate::engine::Anchor;
 use crate::lease::Lease;
@@ -57,7 +60,24 @@ impl InFlight {
     }
 }
 
+/// As [`Waiter`]'s. A claim that said not to wait gets [`WaitOutcome::TimedOut`] at once.
+impl Future for InFlight {
+    type Output = WaitOutcome;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<WaitOutcome> {
+        match &mut self.waiter {
+            Some(waiter) => Pin::new(waiter).poll(context),
+            None => Poll::Ready(WaitOutcome::TimedOut),
+        }
+    }
+}
+
 /// A place in the queue of those who wait for one owner's result.
+///
+/// There are three ways to wait, in the same queue: block ([`wait`](Self::wait)), `await` (it is a
+/// [`Future`], for any executor), or be called back ([`on_end`](Self::on_end)). What a lease's age
+/// ends is noticed by blocking waiters themselves; the other two need somebody who ticks, as the
+/// helper thread does.
 ///
 /// Dropping it gives the place back and disturbs nobody; if the record was being handed over to it,
 /// it passes on to the next.
@@ -92,6 +112,16 @@ impl Waiter {
         // No time at all is none: one look, without the rounding that a wait gets on top.
         let limit = if time.is_zero() { 0 } else { clock.deadline(clock.now(), millis) };
         self.wait_until(limit)
+    }
+
+    /// Calls `callback` with what the wait came to: once, on the thread that ends the owner's lease, ticks
+    /// or otherwise brings it about; or on this one, before this returns, if it has come already.
+    ///
+    /// It runs with no lock held and may call the engine; it should be short and must not block, since
+    /// whoever completes waits for it. While it runs, others whose turn has come on the same thread
+    /// wait for theirs. Its panic is contained. A lease that it is given is accepted by that.
+    pub fn on_end(self, callback: impl FnOnce(WaitOutcome) + Send + 'static) -> Callback {
+        Callback::start(self, Box::new(callback))
     }
 
     fn wait_until(mut self, limit: u64) -> WaitOutcome {
@@ -138,6 +168,28 @@ impl Waiter {
             Kind::Cancelled => WaitOutcome::Cancelled(response.reason()),
             Kind::Halted => WaitOutcome::Halted(response.reason()),
         }
+    }
+}
+
+/// Waits for what [`wait`](Waiter::wait) returns. Dropping it leaves the queue. Once it has been ready,
+/// it is [`WaitOutcome::TimedOut`].
+impl Future for Waiter {
+    type Output = WaitOutcome;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<WaitOutcome> {
+        let core = &self.anchor.core;
+        let Some(waiting) = &self.waiting else { return Poll::Ready(WaitOutcome::TimedOut) };
+        let verdict = loop {
+            // As in `wait_until`.
+            core.prepare(waiting);
+            match core.poll(waiting) {
+                Verdict::Wait(_) if core.arm(waiting, context.waker()) => return Poll::Pending,
+                Verdict::Wait(_) => {}
+                verdict => break verdict,
+            }
+        };
+        self.waiting = None;
+        Poll::Ready(self.outcome(verdict))
     }
 }
 

@@ -5,6 +5,7 @@
 //! below, and the two `cfg!(idem_loom)` constants in `table::overflow` and `wheel`). One file for
 //! each subject, one test for each race. `engine/TESTING.md` has their bounds and run times.
 
+mod alarms;
 mod claims;
 mod compaction;
 mod complete;

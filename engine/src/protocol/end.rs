@@ -107,6 +107,11 @@ impl Core {
         if flight.fate().is_lease(held.generation) { Ok(term.deadline()) } else { Err(Stale) }
     }
 
+    /// Whether somebody waits for the end of the lease, which is the caller's.
+    pub(crate) fn is_awaited(&self, held: &Held) -> bool {
+        self.flights.get(held.flight).waiting() > 0
+    }
+
     fn is_late(&self, held: &Held) -> bool {
         self.deadline(held).is_ok_and(|deadline| deadline <= self.clock.now())
     }

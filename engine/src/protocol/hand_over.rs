@@ -6,6 +6,8 @@
 //! that leaves, or does not accept in time, is passed over by a third kind of CAS of the same word:
 //! so exactly one waiter executes, and none can take the record away with it.
 
+use core::task::Waker;
+
 use crate::outcome::{Limit, OnEnd, Reason};
 use crate::protocol::claim::{Ask, origin_after};
 use crate::protocol::expiry::Lapse;
@@ -267,6 +269,7 @@ impl Core {
         }
         // Relaxed: a count.
         flight.waiters.fetch_sub(1, Ordering::Relaxed);
+        self.nodes.get(waiting.node).disarm();
         self.nodes.free(waiting.node);
         self.try_free(waiting.flight);
     }
@@ -289,6 +292,11 @@ impl Core {
     /// Sleeps until notified or `until`, if nothing has happened since `prepare`.
     pub(crate) fn sleep(&self, waiting: &Waiting, until: u64) {
         self.nodes.get(waiting.node).sleep(&self.parker, until);
+    }
+
+    /// Has `waker` called when something happens, if nothing has since `prepare`. False: look again.
+    pub(crate) fn arm(&self, waiting: &Waiting, waker: &Waker) -> bool {
+        self.nodes.get(waiting.node).arm(waker)
     }
 
     /// Before looking: what happens from here on wakes the waiter.

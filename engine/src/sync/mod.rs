@@ -11,6 +11,7 @@
     )
 )]
 
+pub(crate) mod atomic_box;
 pub(crate) mod thread;
 pub(crate) mod watch;
 
@@ -24,6 +25,7 @@ pub(crate) use imp::Ordering;
 pub(crate) type AtomicBool = imp::AtomicBool;
 pub(crate) type AtomicU32 = imp::AtomicU32;
 pub(crate) type AtomicU64 = imp::AtomicU64;
+pub(crate) type AtomicPtr<T> = imp::AtomicPtr<T>;
 
 /// A fence; see the atomics' own documentation.
 #[inline]

@@ -7,6 +7,11 @@
     expect(clippy::disallowed_types, reason = "part of the facade the rules point to")
 )]
 
+#[cfg(idem_loom)]
+pub(crate) use loom::thread_local;
+#[cfg(not(idem_loom))]
+pub(crate) use std::thread_local;
+
 /// The number of the calling thread.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Thread {

@@ -3,10 +3,13 @@
 //! Nodes are type-stable, like flights: the memory of one is only ever a node, so a wake-up that
 //! comes late at worst wakes somebody for nothing.
 
+use core::task::Waker;
+
 use crate::memory::bitmap::Bitmap;
 use crate::memory::region::{Region, Zeroed};
 use crate::record::{Field, NODE_BITS};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::wait::alarm::{Alarm, rouse};
 use crate::wait::park::Parker;
 
 type Next = Field<0, NODE_BITS>;
@@ -50,9 +53,10 @@ impl Link {
 pub(crate) struct Node {
     link: AtomicU64,
     event: AtomicU32,
+    alarm: Alarm,
 }
 
-// SAFETY: region.1 (integer atomics).
+// SAFETY: region.1 (integer atomics, and a pointer that may be null).
 unsafe impl Zeroed for Node {}
 
 /// The event word: nobody sleeps and nothing has happened.
@@ -61,6 +65,8 @@ const QUIET: u32 = 0;
 const NOTIFIED: u32 = 1;
 /// The waiter sleeps, or is about to.
 const ASLEEP: u32 = 2;
+/// The waiter has set its alarm.
+const ARMED: u32 = 3;
 
 impl Node {
     #[inline]
@@ -104,8 +110,15 @@ impl Node {
     pub(crate) fn notify(&self, parker: &Parker) {
         // AcqRel: Release, so that what we did before is seen by the waiter that finds NOTIFIED
         // (edge "notify"); pairs with `prepare` and `sleep`. No system call if nobody sleeps (W4).
-        if self.event.swap(NOTIFIED, Ordering::AcqRel) == ASLEEP {
-            parker.wake(&self.event);
+        match self.event.swap(NOTIFIED, Ordering::AcqRel) {
+            ASLEEP => parker.wake(&self.event),
+            // It may be a later alarm of the same waiter by now: then that one has rung for nothing.
+            ARMED => {
+                if let Some(waker) = self.alarm.take() {
+                    rouse(waker);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -113,6 +126,18 @@ impl Node {
     pub(crate) fn prepare(&self) {
         // AcqRel: pairs with `notify`; a swap, so that the looks that follow cannot come before it.
         self.event.swap(QUIET, Ordering::AcqRel);
+    }
+
+    /// Has `waker` called when somebody notifies after `prepare`. False: somebody has already.
+    pub(crate) fn arm(&self, waker: &Waker) -> bool {
+        self.alarm.set(waker);
+        // AcqRel / Acquire: pairs with `notify`.
+        self.event.compare_exchange(QUIET, ARMED, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Takes the alarm off, as the waiter leaves.
+    pub(crate) fn disarm(&self) {
+        self.alarm.clear();
     }
 
     /// Sleeps until somebody notifies after `prepare`, or until `deadline`.
