@@ -140,6 +140,11 @@ impl Claim {
         self
     }
 
+    /// What is asked for, by a claim that was found to be right.
+    pub(crate) fn checked_ask(&self) -> &Ask {
+        &self.ask
+    }
+
     pub(crate) fn ask(&self, engine: u64) -> Result<&Ask, ClaimError> {
         if self.engine != engine {
             return Err(ClaimError::WrongEngine);

@@ -197,10 +197,52 @@ impl Engine {
     /// for its words to leave the store buffer before it can load two of them at once).
     fn claim_on(&self, claim: &Claim) -> Result<Outcome, ClaimError> {
         let ask = claim.ask(self.0.id)?;
-        let core = &self.0.core;
         let mut claimed = Claimed::Refused(Refusal::Closed);
-        core.claim(ask, &mut claimed);
-        Ok(match claimed {
+        self.0.core.claim(ask, &mut claimed);
+        Ok(self.outcome(claimed))
+    }
+
+    /// Claims many keys in one call: faster than one by one, since their cache misses overlap. For
+    /// consumers of queues, and for whoever sits behind a boundary that is slow to cross.
+    ///
+    /// The outcomes are in the order of the claims, and each is what it would be alone. They are
+    /// decided one after the other and not in one step: of a key that is in the batch twice, the
+    /// second claim finds the first one's lease, and gets [`Outcome::InFlight`] (K9). Such a claim
+    /// should say [`wait(false)`](Claim::wait), or it waits for its own caller.
+    ///
+    /// # Errors
+    /// As [`claim`](Self::claim), for the first claim that is wrong; nothing has been claimed then.
+    ///
+    /// ```
+    /// use idem::{Claim, Engine, Lease, Outcome, Scope};
+    /// let engine = Engine::new()?;
+    /// let claims: Vec<_> = ["a", "b", "c"]
+    ///     .iter()
+    ///     .map(|message| engine.key(Scope::None, message.as_bytes()).map(Claim::new))
+    ///     .collect::<Result<_, _>>()?;
+    /// let mut done: Vec<(Lease, &[u8])> = Vec::new();
+    /// for outcome in engine.claim_batch(&claims)? {
+    ///     if let Outcome::Execute(lease) = outcome {
+    ///         done.push((lease, b"handled"));
+    ///     }
+    /// }
+    /// assert!(Lease::complete_batch(done).iter().all(Result::is_ok));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn claim_batch(&self, claims: &[Claim]) -> Result<Vec<Outcome>, ClaimError> {
+        for claim in claims {
+            claim.ask(self.0.id)?;
+        }
+        let mut outcomes = Vec::with_capacity(claims.len());
+        let settle = |claimed| outcomes.push(self.outcome(claimed));
+        self.0.core.claim_batch(claims, Claim::checked_ask, settle);
+        Ok(outcomes)
+    }
+
+    #[inline]
+    fn outcome(&self, claimed: Claimed) -> Outcome {
+        let core = &self.0.core;
+        match claimed {
             Claimed::Finished(loc) => self.finished(loc),
             Claimed::Execute(held) => {
                 core.count(Count::Executes);
@@ -223,7 +265,7 @@ impl Engine {
                 core.count(Count::Closed);
                 Outcome::Closed
             }
-        })
+        }
     }
 
     /// What a finished record says; its hold is taken over, or let go of with the replay.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::clock::bounded_millis;
 use crate::engine::Anchor;
 use crate::outcome::{Completion, OnEnd, Origin, Reason, Stale};
-use crate::protocol::{Ending, Held};
+use crate::protocol::{Ending, Held, WINDOW};
 use crate::record::response::Kind;
 
 /// The right to execute, until its deadline or an end, whichever is acted on first.
@@ -78,6 +78,24 @@ impl Lease {
     /// [`Stale`]: the lease was over; nothing was stored.
     pub fn complete_for(self, response: &[u8], retention: Duration) -> Result<Completion, Stale> {
         self.end(Kind::Response, response, Some(bounded_millis(retention)))
+    }
+
+    /// Completes many leases in one call, as [`complete`](Self::complete) each: faster than one by one,
+    /// since their cache misses overlap. The results are in the order of the leases.
+    pub fn complete_batch<'a>(
+        completions: impl IntoIterator<Item = (Self, &'a [u8])>,
+    ) -> Vec<Result<Completion, Stale>> {
+        let mut results = Vec::new();
+        let mut window: Vec<(Self, &[u8])> = Vec::with_capacity(WINDOW);
+        for (lease, response) in completions {
+            let is_other = |(last, _): &(Self, _)| last.anchor.engine != lease.anchor.engine;
+            if window.len() == WINDOW || window.last().is_some_and(is_other) {
+                end_window(&mut window, &mut results);
+            }
+            window.push((lease, response));
+        }
+        end_window(&mut window, &mut results);
+        results
     }
 
     /// Shares an error with everyone who waits, and keeps it for `retention`; zero: only shared.
@@ -173,6 +191,18 @@ impl Lease {
         self.is_over = true;
         self.anchor.core.give_up(&self.held, policy, reason)
     }
+}
+
+/// Ends the leases of a window, which are all of one engine.
+fn end_window(window: &mut Vec<(Lease, &[u8])>, results: &mut Vec<Result<Completion, Stale>>) {
+    window.iter_mut().for_each(|(lease, _)| lease.is_over = true);
+    if let Some((first, _)) = window.first() {
+        let ending =
+            |bytes| Ending { kind: Kind::Response, reason: Reason::Owner, bytes, retention: None };
+        let of = |(lease, bytes): &(Lease, _)| (lease.held, ending(*bytes));
+        first.anchor.core.complete_batch(window, of, |result| results.push(result));
+    }
+    window.clear();
 }
 
 impl Drop for Lease {

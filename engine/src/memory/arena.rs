@@ -9,7 +9,7 @@
 //!     believed only once a slot confirms them. So a run may become anything next.
 
 use crate::memory::bitmap::Bitmap;
-use crate::memory::region::{Region, Zeroed};
+use crate::memory::region::{Region, Zeroed, prefetch};
 use crate::record::response::ID;
 use crate::sync::watch::Watch;
 use crate::sync::{AtomicU64, Ordering};
@@ -104,6 +104,14 @@ impl Arena {
         run.iter().for_each(|granule| granule.watch.write());
         poison::poison(run);
         self.in_use.free(loc, size);
+    }
+
+    /// Begins to bring a granule into the cache, if there is one of that number.
+    #[inline]
+    pub(crate) fn prefetch(&self, loc: u32) {
+        if let Some(granule) = self.granules.get(loc as usize) {
+            prefetch(granule);
+        }
     }
 
     #[inline]

@@ -100,12 +100,17 @@ impl Core {
     /// through the returns would cost them more than the look-up does.
     #[inline]
     pub(crate) fn claim(&self, ask: &Ask, claimed: &mut Claimed) {
-        let place = self.place(ask.identity.id);
         let now = self.clock.now();
+        self.claim_at(self.place(ask.identity.id), ask, now, claimed);
+    }
+
+    /// The same of a key whose place the caller knows; `now` may be a little older.
+    #[inline]
+    pub(super) fn claim_at(&self, place: Place, ask: &Ask, now: u64, claimed: &mut Claimed) {
         let scan = self.table.scan(place);
         match self.find(&scan, ask, now) {
             Some(loc) => *claimed = Claimed::Finished(loc),
-            None => self.decide(place, scan, ask, now, claimed),
+            None => self.decide(place, scan, ask, claimed),
         }
     }
 
@@ -124,9 +129,9 @@ impl Core {
 
     /// Steps 1 to 4; the first look is through `scan`.
     #[inline(never)]
-    fn decide(&self, place: Place, scan: Scan<'_>, ask: &Ask, now: u64, claimed: &mut Claimed) {
+    fn decide(&self, place: Place, scan: Scan<'_>, ask: &Ask, claimed: &mut Claimed) {
         let mut draft = Draft::new(self, claimed);
-        let (mut scan, mut now) = (scan, now);
+        let (mut scan, mut now) = (scan, self.clock.now());
         loop {
             let header = scan.header;
             let look = match self.look(scan, ask, now, &mut draft) {

@@ -2,6 +2,7 @@
 //!
 //! [`Core`] holds the structures; each file here is one part of the life of a record:
 //!
+//! - `batch`: many of the next two at once, so that their cache misses overlap.
 //! - `claim`: find the record, or make one; the decision who executes. `draft`: a lease in the making.
 //! - `end`: complete, cancel, halt, renew; and `finish`, which any thread can do after them.
 //! - `hand_over`: the queue is served: offer, accept, pass on; joining and leaving.
@@ -13,6 +14,7 @@
 //! No function here blocks, and each loop goes round again only because another thread's step
 //! succeeded (P1).
 
+mod batch;
 mod claim;
 mod compaction;
 mod draft;
@@ -26,6 +28,7 @@ mod removal;
 #[cfg(all(test, not(idem_loom)))]
 mod tests;
 
+pub(crate) use batch::WINDOW;
 pub(crate) use claim::{Ask, Claimed, Refusal};
 pub(crate) use end::{Ending, Held};
 pub(crate) use hand_over::{Verdict, Waiting};

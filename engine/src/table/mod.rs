@@ -49,7 +49,7 @@ pub(crate) struct Table {
 }
 
 /// Where a key belongs.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Place {
     pub(crate) line: u32,
     pub(crate) tag: u64,
@@ -210,6 +210,12 @@ impl Table {
             found |= u64::from(wanted(word)) << (MAIN_SLOTS + slot);
         }
         found
+    }
+
+    /// Begins to bring a line into the cache.
+    #[inline]
+    pub(crate) fn prefetch(&self, line: u32) {
+        prefetch(&self.lines[line as usize]);
     }
 
     /// Brings lines into the cache, with their overflow; all at once, nothing here waits for one of

@@ -9,6 +9,7 @@
     reason = "tests wait for other threads, and must not hang when these do"
 )]
 
+mod batch;
 mod callback;
 mod claim;
 mod hand_over;
