@@ -1,6 +1,6 @@
 //! The job that is measured, as every engine has to do it.
 //!
-//! A key and a fingerprint, both ready, are claimed. A new key is to be executed, and completed
+//! A key and a ready fingerprint are claimed. A new key is to be executed, and completed
 //! with bytes. A key in flight is said to be so until its lease ends, and a completed one replays
 //! its bytes, shared and not copied, until its retention ends. Another fingerprint is a mismatch.
 //! The bytes stored never exceed a bound; over it a tombstone says that the work is done.
@@ -9,7 +9,7 @@
 use std::ops::Deref;
 use std::time::Duration;
 
-use crate::keys::{Fingerprint, Key};
+use crate::keys::{Fingerprint, Name};
 
 /// What a claim says.
 pub(crate) enum Claim<Ticket, Handle> {
@@ -74,6 +74,8 @@ pub(crate) trait Adapter: Sync + Sized {
     /// Whether a key in flight has its fingerprint checked and its lease ended in time.
     const KNOWS_LEASES: bool = true;
 
+    /// What it is given as a key.
+    type Name: Name;
     /// What a worker thread keeps to itself.
     type Lane: Send;
     /// What its owner completes a key with.
@@ -89,11 +91,11 @@ pub(crate) trait Adapter: Sync + Sized {
     /// What worker `index` keeps to itself.
     fn lane(&self, index: usize) -> Self::Lane;
 
-    /// Claims `key`.
+    /// Claims the key that `name` names.
     fn claim(
         &self,
         lane: &mut Self::Lane,
-        key: Key,
+        name: Self::Name,
         fingerprint: Fingerprint,
     ) -> Claim<Self::Ticket<'_>, Self::Handle>;
 
@@ -105,8 +107,8 @@ pub(crate) trait Adapter: Sync + Sized {
         response: &[u8],
     ) -> Completed;
 
-    /// Tells that this worker has completed `key`, and makes what is due leave: steady state.
-    fn leave(&self, lane: &mut Self::Lane, key: Key);
+    /// Tells that this worker has completed `name`, and makes what is due leave: steady state.
+    fn leave(&self, lane: &mut Self::Lane, name: Self::Name);
 
     /// Moves time on, where `Setup::manual_time` holds.
     fn advance(&self, by: Duration);
@@ -124,7 +126,7 @@ pub(crate) trait Adapter: Sync + Sized {
 /// What the workers of one sample saw, in all phases.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
-    /// Claims that said `Execute`; each was completed with a response of the workload's size.
+    /// Claims that said `Execute`; each was completed with the response of its key.
     pub(crate) executes: u64,
     /// Claims that said `Replay`.
     pub(crate) replays: u64,
@@ -132,8 +134,10 @@ pub(crate) struct Tally {
     pub(crate) extras: u64,
     /// Claims that said `Full` and were tried again.
     pub(crate) fulls: u64,
-    /// Bytes of one response.
-    pub(crate) payload: u64,
+    /// Bytes of the responses that were stored and have not left, where keys leave exactly.
+    pub(crate) stored: u64,
+    /// Bytes of the shortest response.
+    pub(crate) shortest: u64,
 }
 
 impl Tally {
@@ -143,6 +147,7 @@ impl Tally {
         self.replays += other.replays;
         self.extras += other.extras;
         self.fulls += other.fulls;
-        self.payload = other.payload;
+        self.stored += other.stored;
+        self.shortest = other.shortest;
     }
 }

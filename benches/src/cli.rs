@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::adapters;
 use crate::driver::Options;
+use crate::payload::Payload;
 use crate::report;
-use crate::workload::{Row, Spec, Workload};
+use crate::workload::{Hashing, Row, Spec, Workload};
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
@@ -15,14 +16,14 @@ Measures libidem against other concurrent maps and caches doing the same job.
   idem-benches [OPTIONS]                  measure, print the tables, keep every sample as CSV
   idem-benches report CSV [--update MD]   make the tables of an earlier run again
 
-  --workloads A,B    churn, fill, replay, hot, bytes                      all
-  --engines A,B      see --list                                           all
-  --threads 1,2,8    worker threads (bytes always takes 2)                1,2,8
+  --workloads A,B    see --list                                           all
+  --engines A,B      see --list; baselines come along by themselves       all
+  --hashing A,B      ready: 128 bits; default: 36 bytes of text           both
   --rounds R         samples of each figure; engines take turns           5
-  --millis M         measured time of a sample of churn, replay, hot      500
-  --keys N,N         instead of each workload's own numbers of keys
-  --payload B,B      bytes of a response                     256; for bytes 0,256
-  --large            also fill and replay 4 million keys
+  --millis M         measured time of a sample that has no end            500
+  --threads 1,2,8    instead of those of the plan (src/plan.rs)
+  --keys N,N         instead of those of the plan
+  --payload B,B      bytes of a response, or mix, instead of those of the plan
   --no-pin           let the scheduler place the workers
   --csv FILE         instead of results/DATE.csv beside the program's manifest
   --update MD        also put the tables between the markers of a Markdown file
@@ -67,7 +68,6 @@ fn measure(arguments: &[String]) -> Result<Command, String> {
             "--help" | "-h" => return Ok(Command::Help),
             "--list" => return Ok(Command::List),
             "--smoke" => {}
-            "--large" => options.large = true,
             "--no-pin" => options.pin = false,
             "--workloads" => {
                 options.workloads = list(value()?, |name| {
@@ -79,11 +79,16 @@ fn measure(arguments: &[String]) -> Result<Command, String> {
                     adapters::named(name).ok_or_else(|| format!("no engine is called {name}"))
                 })?;
             }
-            "--threads" => options.threads = list(value()?, positive)?,
+            "--hashing" => {
+                options.hashings = list(value()?, |name| {
+                    Hashing::named(name).ok_or_else(|| format!("{name} is not a hashing"))
+                })?;
+            }
+            "--threads" => options.instead.threads = Some(list(value()?, positive)?),
             "--rounds" => options.rounds = positive(value()?)?,
             "--millis" => options.time = Duration::from_millis(positive(value()?)? as u64),
-            "--keys" => options.keys = Some(list(value()?, positive)?),
-            "--payload" => options.payloads = Some(list(value()?, number)?),
+            "--keys" => options.instead.keys = Some(list(value()?, positive)?),
+            "--payload" => options.instead.payloads = Some(list(value()?, payload)?),
             "--csv" => options.csv = Some(PathBuf::from(value()?)),
             "--update" => options.update = Some(PathBuf::from(value()?)),
             other => return Err(format!("{other} is not an option")),
@@ -118,7 +123,7 @@ fn report_options(arguments: &[String]) -> Result<report::Options, String> {
 
 /// How `sample_from` is to be called for `spec`.
 pub(crate) fn sample_arguments(spec: &Spec) -> Vec<String> {
-    let Row { workload, keys, threads, payload } = spec.row;
+    let Row { workload, hashing, keys, threads, payload } = spec.row;
     vec![
         String::from("sample"),
         spec.engine.clone(),
@@ -128,21 +133,29 @@ pub(crate) fn sample_arguments(spec: &Spec) -> Vec<String> {
         payload.to_string(),
         spec.time.as_millis().to_string(),
         spec.pin.to_string(),
+        hashing.name().to_owned(),
     ]
 }
 
 fn sample_from(arguments: &[String]) -> Result<Spec, String> {
-    let [engine, workload, keys, threads, payload, millis, pin] = arguments else {
-        return Err(String::from("sample takes seven arguments"));
+    // Keys are ready unless the last says otherwise.
+    let [engine, workload, keys, threads, of, millis, pin, rest @ ..] = arguments else {
+        return Err(String::from("sample takes seven or eight arguments"));
     };
     let workload = Workload::named(workload);
+    let hashing = match rest {
+        [] => Some(Hashing::Ready),
+        [hashing] => Hashing::named(hashing),
+        _ => None,
+    };
     Ok(Spec {
         engine: engine.clone(),
         row: Row {
             workload: workload.ok_or_else(|| String::from("no such workload"))?,
+            hashing: hashing.ok_or_else(|| String::from("no such hashing"))?,
             keys: positive(keys)?,
             threads: positive(threads)?,
-            payload: number(payload)?,
+            payload: payload(of)?,
         },
         time: Duration::from_millis(positive(millis)? as u64),
         pin: pin == "true",
@@ -155,6 +168,10 @@ fn list<T>(text: &str, item: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T
 
 fn number(text: &str) -> Result<usize, String> {
     text.replace('_', "").parse().map_err(|_| format!("{text} is not a number"))
+}
+
+fn payload(text: &str) -> Result<Payload, String> {
+    Payload::named(text).ok_or_else(|| format!("{text} is neither a number nor the mix"))
 }
 
 fn positive(text: &str) -> Result<usize, String> {
@@ -176,7 +193,13 @@ mod tests {
     fn a_sample_survives_its_arguments() {
         let spec = Spec {
             engine: String::from("papaya"),
-            row: Row { workload: Workload::Fill, keys: 1_000_000, threads: 8, payload: 0 },
+            row: Row {
+                workload: Workload::Fill,
+                hashing: Hashing::Default,
+                keys: 1_000_000,
+                threads: 8,
+                payload: Payload::Mix,
+            },
             time: Duration::from_millis(50),
             pin: true,
         };
@@ -187,6 +210,15 @@ mod tests {
             (again.engine, again.row, again.time, again.pin),
             (spec.engine, spec.row, spec.time, spec.pin)
         );
+    }
+
+    #[test]
+    fn keys_of_a_sample_are_ready_unless_said_otherwise() {
+        let Ok(Command::Sample(spec)) = parse(&words("sample idem churn 1_000 2 256 5 true"))
+        else {
+            panic!("not a sample");
+        };
+        assert_eq!(spec.row.hashing, Hashing::Ready);
     }
 
     #[test]
@@ -207,7 +239,10 @@ mod tests {
             "--threads 1,,2",
             "--engines none",
             "--workloads none",
+            "--hashing none",
+            "--payload some",
             "--unknown",
+            "sample idem churn 1 1 1 1 true none",
             "report",
             "sample papaya",
         ] {

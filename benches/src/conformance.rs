@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use crate::adapter::{Adapter, Claim, Completed, Setup};
-use crate::keys::{self, Key};
+use crate::keys::{self, Key, Name};
 use crate::steady;
 
 const LEASE: Duration = Duration::from_secs(10);
@@ -65,7 +65,7 @@ impl<'a, A: Adapter> Caller<'a, A> {
 
     fn claim(&mut self) -> Claim<A::Ticket<'a>, A::Handle> {
         let adapter = self.adapter;
-        adapter.claim(&mut self.lane, self.key, keys::fingerprint(self.key))
+        adapter.claim(&mut self.lane, A::Name::of(self.key), keys::fingerprint(self.key))
     }
 
     fn expect(&mut self, expected: &str, when: &str) {
@@ -75,7 +75,7 @@ impl<'a, A: Adapter> Caller<'a, A> {
 
     fn expect_mismatch(&mut self) {
         let other = keys::fingerprint(self.key) + 1;
-        let claim = self.adapter.claim(&mut self.lane, self.key, other);
+        let claim = self.adapter.claim(&mut self.lane, A::Name::of(self.key), other);
         assert_eq!(said(&claim), "Mismatch", "{}: another fingerprint", A::NAME);
     }
 
@@ -146,11 +146,12 @@ fn byte_bound<A: Adapter>() {
     let mut stored = 0;
     for counter in 0..1000 {
         let key = keys::key(counter);
-        let Claim::Execute(ticket) = adapter.claim(&mut lane, key, keys::fingerprint(key)) else {
+        let (name, fingerprint) = (A::Name::of(key), keys::fingerprint(key));
+        let Claim::Execute(ticket) = adapter.claim(&mut lane, name, fingerprint) else {
             break;
         };
         if adapter.complete(&mut lane, ticket, &vec![7; EACH]) == Completed::Tombstone {
-            let again = adapter.claim(&mut lane, key, keys::fingerprint(key));
+            let again = adapter.claim(&mut lane, name, fingerprint);
             assert_eq!(said(&again), "Done", "{}: a tombstone", A::NAME);
             break;
         }
@@ -171,7 +172,7 @@ fn one_execution_each<A: Adapter>() {
         for (counter, count) in executions.iter().enumerate() {
             let key = keys::key(counter as u64);
             loop {
-                match adapter.claim(&mut lane, key, keys::fingerprint(key)) {
+                match adapter.claim(&mut lane, A::Name::of(key), keys::fingerprint(key)) {
                     Claim::Execute(ticket) => {
                         count.fetch_add(1, Ordering::Relaxed);
                         let completed = adapter.complete(&mut lane, ticket, &response(key));

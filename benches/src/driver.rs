@@ -7,10 +7,13 @@ use std::time::{Duration, Instant};
 
 use crate::adapters::{ENGINES, Engine};
 use crate::cli;
+use crate::csv::{Run, Taken};
+use crate::figures::Line;
 use crate::machine;
-use crate::report::{self, Run, Taken};
-use crate::runner::Sample;
-use crate::workload::{Row, Spec, Workload};
+use crate::plan::{self, Instead};
+use crate::report;
+use crate::sample::Sample;
+use crate::workload::{Hashing, Row, Spec, Workload};
 
 /// Rounds of the bytes workload: it varies by some pages only.
 const BYTES_ROUNDS_MAX: usize = 3;
@@ -23,18 +26,14 @@ pub(crate) struct Options {
     pub(crate) workloads: Vec<Workload>,
     /// The engines, in order.
     pub(crate) engines: Vec<&'static Engine>,
-    /// Numbers of worker threads.
-    pub(crate) threads: Vec<usize>,
+    /// What keys are.
+    pub(crate) hashings: Vec<Hashing>,
+    /// Numbers of keys and threads, and payloads, in place of the plan's.
+    pub(crate) instead: Instead,
     /// Samples of each figure.
     pub(crate) rounds: usize,
     /// How long a sample without an end of its own is measured.
     pub(crate) time: Duration,
-    /// Numbers of keys, instead of each workload's own.
-    pub(crate) keys: Option<Vec<usize>>,
-    /// Bytes of a response, instead of each workload's own.
-    pub(crate) payloads: Option<Vec<usize>>,
-    /// Whether millions of keys are wanted too.
-    pub(crate) large: bool,
     /// Whether workers are bound to processors.
     pub(crate) pin: bool,
     /// Where the CSV goes, instead of the place made for it.
@@ -51,12 +50,10 @@ impl Options {
             command: String::new(),
             workloads: Workload::ALL.to_vec(),
             engines: ENGINES.iter().collect(),
-            threads: vec![1, 2, 8],
+            hashings: Hashing::ALL.to_vec(),
+            instead: Instead::default(),
             rounds: 5,
             time: Duration::from_millis(500),
-            keys: None,
-            payloads: None,
-            large: false,
             pin: true,
             csv: None,
             update: None,
@@ -67,7 +64,7 @@ impl Options {
     /// A run that only shows that the answers hold.
     pub(crate) fn smoke() -> Self {
         Self {
-            threads: vec![1, 2],
+            instead: Instead { threads: Some(vec![2]), ..Instead::default() },
             rounds: 1,
             time: Duration::from_millis(10),
             smoke: true,
@@ -76,49 +73,16 @@ impl Options {
     }
 
     fn rows(&self) -> Vec<Row> {
-        let mut rows = Vec::new();
-        for &workload in &self.workloads {
-            let threads = match workload {
-                Workload::Bytes => &[2][..],
-                _ => &self.threads,
-            };
-            for keys in self.keys_of(workload) {
-                for payload in self.payloads_of(workload) {
-                    rows.extend(threads.iter().map(|&threads| Row {
-                        workload,
-                        keys,
-                        threads,
-                        payload,
-                    }));
-                }
-            }
-        }
-        rows
-    }
-
-    fn keys_of(&self, workload: Workload) -> Vec<usize> {
-        match (workload, &self.keys) {
-            (Workload::Hot, _) => vec![1],
-            (_, Some(keys)) => keys.clone(),
-            (Workload::Churn, None) if self.smoke => vec![50_000],
-            (_, None) if self.smoke => vec![20_000],
-            (Workload::Fill, None) if self.large => vec![1_000_000, 4_000_000],
-            (Workload::Replay, None) if self.large => vec![100_000, 1_000_000, 4_000_000],
-            (Workload::Replay, None) => vec![100_000, 1_000_000],
-            (_, None) => vec![1_000_000],
-        }
-    }
-
-    fn payloads_of(&self, workload: Workload) -> Vec<usize> {
-        match (workload, &self.payloads) {
-            (_, Some(payloads)) => payloads.clone(),
-            (Workload::Bytes, None) => vec![0, 256],
-            (_, None) => vec![256],
-        }
+        plan::rows(&self.workloads, &self.hashings, &self.instead, self.smoke)
     }
 
     fn rounds_of(&self, workload: Workload) -> usize {
         if workload == Workload::Bytes { self.rounds.min(BYTES_ROUNDS_MAX) } else { self.rounds }
+    }
+
+    /// Whether `engine` takes part. Baselines do without being named, where there is one.
+    fn takes(&self, engine: &Engine) -> bool {
+        engine.is_baseline() || self.engines.iter().any(|named| named.name == engine.name)
     }
 
     /// Where the CSV goes, if anywhere.
@@ -135,11 +99,15 @@ impl Options {
 pub(crate) fn measure(options: &Options) -> Result<(), String> {
     for engine in &options.engines {
         eprintln!("checking {}", engine.name);
-        (engine.conform)();
+        engine.conform();
     }
     let mut run = Run { facts: machine::facts(&options.command), taken: Vec::new() };
     let start = Instant::now();
-    for row in options.rows() {
+    let rows = options.rows();
+    if rows.is_empty() {
+        return Err(String::from("no such workload is planned with such keys"));
+    }
+    for row in rows {
         for round in 0..options.rounds_of(row.workload) {
             take_round(options, row, round, &mut run.taken)?;
         }
@@ -148,13 +116,7 @@ pub(crate) fn measure(options: &Options) -> Result<(), String> {
     let tables = report::tables(&run);
     print!("{tables}");
     if let Some(path) = options.csv_path() {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)
-                .map_err(|error| format!("{}: {error}", folder.display()))?;
-        }
-        std::fs::write(&path, report::csv(&run))
-            .map_err(|error| format!("{}: {error}", path.display()))?;
-        eprintln!("wrote {}", path.display());
+        report::keep(&run, &path)?;
     }
     match &options.update {
         Some(path) => report::update(path, &tables),
@@ -170,20 +132,23 @@ fn take_round(
     round: usize,
     taken: &mut Vec<Taken>,
 ) -> Result<(), String> {
-    let mut engines = options.engines.clone();
-    engines.retain(|engine| engine.takes(row.workload));
-    if engines.is_empty() {
+    let mut engines: Vec<&Engine> = ENGINES.iter().filter(|engine| options.takes(engine)).collect();
+    engines.retain(|engine| engine.sampler(&row).is_some());
+    if engines.iter().all(|engine| engine.is_baseline()) {
         return Ok(());
     }
     let first = round % engines.len();
     engines.rotate_left(first);
-    let Row { workload, keys, threads, payload } = row;
-    eprint!("{} {keys} keys, {threads} threads, {payload} B, {round}:", workload.name());
+    let Row { workload, hashing, keys, threads, payload } = row;
+    let (name, hashing) = (workload.name(), hashing.name());
+    eprint!("{name} {keys} {hashing} keys, {threads} threads, {payload} B, {round}:");
+    let measures = workload.measures();
+    let line = Line { row, measure: measures[measures.len() - 1] };
     for engine in engines {
         let spec =
             Spec { engine: engine.name.to_owned(), row, time: options.time, pin: options.pin };
         let sample = sample(&spec)?;
-        eprint!(" {} {:.2}", engine.name, row.figure(&sample));
+        eprint!(" {} {:.*}", engine.name, line.measure.decimals(), line.figure(&sample));
         let _ = std::io::stderr().flush();
         taken.push(Taken { row, engine: engine.name.to_owned(), round, sample });
     }

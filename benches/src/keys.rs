@@ -1,8 +1,51 @@
 //! Keys, fingerprints and responses, all derived from a counter, so that any answer can be checked
 //! without a list of what was asked.
 
+use std::hash::Hash;
+
 /// A ready 128-bit key, as a hash of the caller's own would give it.
 pub(crate) type Key = u128;
+
+/// What an engine is given as a key.
+pub(crate) trait Name: Copy + Eq + Hash + Send + Sync + 'static {
+    /// The name of `key`.
+    fn of(key: Key) -> Self;
+}
+
+/// Ready: the 128 bits themselves.
+impl Name for Key {
+    fn of(key: Key) -> Self {
+        key
+    }
+}
+
+/// A key as clients send it: 36 bytes, as a UUID is written. They lie in the engine's own record,
+/// which spares a peer the allocation that a `String` would cost it.
+pub(crate) type Text = [u8; 36];
+
+impl Name for Text {
+    fn of(key: Key) -> Self {
+        // Where the two digits of each byte are written.
+        const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+        let mut text = [b'-'; 36];
+        for (byte, place) in key.to_be_bytes().into_iter().zip(PLACES) {
+            text[place..place + 2].copy_from_slice(&DIGITS[usize::from(byte)]);
+        }
+        text
+    }
+}
+
+/// The two hexadecimal digits of each byte.
+const DIGITS: [[u8; 2]; 256] = {
+    const HEX: [u8; 16] = *b"0123456789abcdef";
+    let mut digits = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < digits.len() {
+        digits[byte] = [HEX[byte >> 4], HEX[byte & 15]];
+        byte += 1;
+    }
+    digits
+};
 
 /// The fingerprint that goes with a key.
 pub(crate) type Fingerprint = u128;
@@ -59,6 +102,12 @@ pub(crate) fn is_response(key: Key, response: &[u8], length: usize) -> bool {
         })
 }
 
+/// A uniform number below `bound` that goes with `key`.
+pub(crate) fn draw(key: Key, bound: u64) -> u64 {
+    let (low, high) = (truncate(key), truncate(key >> 64));
+    truncate((u128::from(mix(low ^ high.rotate_left(32))) * u128::from(bound)) >> 64)
+}
+
 fn words_of(key: Key) -> (u64, u64) {
     // An odd step never repeats a word within one response.
     (truncate(key), truncate(key >> 64) | 1)
@@ -106,6 +155,13 @@ mod tests {
             assert!(!begins_like(key(7), &response, length + 1));
             assert_eq!(is_response(key(8), &response, length), length == 0);
         }
+    }
+
+    #[test]
+    fn text_is_that_of_a_uuid() {
+        let text = Text::of(0x0123_4567_89ab_cdef_fedc_ba98_7654_3210);
+        assert_eq!(&text, b"01234567-89ab-cdef-fedc-ba9876543210");
+        assert_ne!(Text::of(key(1)), Text::of(key(2)));
     }
 
     #[test]

@@ -26,6 +26,21 @@ pub(crate) fn pin(index: usize) {
     let _ = index;
 }
 
+/// The calling thread, for `is_asleep`.
+pub(crate) fn thread_id() -> i32 {
+    #[cfg(target_os = "linux")]
+    return rustix::thread::gettid().as_raw_nonzero().get();
+    #[cfg(not(target_os = "linux"))]
+    panic!("to know who sleeps takes Linux");
+}
+
+/// Whether a thread of this process sleeps, in whatever call it has gone to the system with.
+pub(crate) fn is_asleep(thread: i32) -> bool {
+    let text = fs::read_to_string(format!("/proc/self/task/{thread}/stat")).expect("Linux");
+    // The state follows the name, which may have anything in it, in parentheses.
+    text.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'))
+}
+
 /// The resident memory of this process.
 pub(crate) fn resident_bytes() -> u64 {
     // The sum over all mappings: the short form in `status` lags behind by some pages per thread.
@@ -85,7 +100,8 @@ fn output(program: &str, arguments: &[&str]) -> String {
 /// The versions of the peers that this program was built with.
 fn peer_versions() -> String {
     const LOCK: &str = include_str!("../../Cargo.lock");
-    let peers = ["quick_cache", "dashmap", "scc", "papaya", "moka", "hashbrown", "parking_lot"];
+    let peers =
+        ["quick_cache", "dashmap", "scc", "papaya", "moka", "hashbrown", "foldhash", "parking_lot"];
     let mut versions = Vec::new();
     for package in LOCK.split("[[package]]") {
         let field = |name: &str| {
@@ -132,6 +148,22 @@ mod tests {
         assert_eq!(utc(0), "1970-01-01T00:00:00Z");
         assert_eq!(utc(951_827_696), "2000-02-29T12:34:56Z");
         assert_eq!(utc(1_767_225_599), "2025-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn sleepers_are_seen() {
+        assert!(!is_asleep(thread_id()));
+        let (tell, told) = std::sync::mpsc::channel();
+        let sleeper = std::thread::spawn(move || {
+            tell.send(thread_id()).expect("somebody listens");
+            std::thread::park();
+        });
+        let id = told.recv().expect("it tells");
+        while !is_asleep(id) {
+            std::thread::yield_now();
+        }
+        sleeper.thread().unpark();
+        sleeper.join().expect("it only parks");
     }
 
     #[test]

@@ -4,11 +4,13 @@
 //! cargo run --release -p idem-benches -- --help
 //! ```
 //!
-//! Every engine does the same job (`adapter.rs`) on the same workloads (`workload.rs`). One sample
-//! is one engine on one row of the table, set up afresh in a process of its own (`runner.rs`); the
+//! Every engine does the same job (`adapter.rs`) on the same workloads (`workload.rs`), of which
+//! `plan.rs` has the rows. One sample is one engine on one row of the table, set up afresh in a
+//! process of its own (`runner/`; `expiry.rs` and `wake.rs` for what libidem alone does); the
 //! engines take turns round by round (`driver.rs`), so that what else the machine does meets all
 //! of them. A wrong answer ends the run: no figure comes from an engine that does less than the
-//! others. `report.rs` makes the tables out of the CSV, which keeps every sample.
+//! others. `report.rs` makes the tables out of the CSV, which keeps every sample; `targets.rs`
+//! says what was to be reached, and `plot.rs` draws the ratios.
 
 #![forbid(unsafe_code)]
 
@@ -16,13 +18,23 @@ mod adapter;
 mod adapters;
 mod cli;
 mod conformance;
+mod csv;
 mod driver;
+mod expiry;
+mod figures;
 mod keys;
 mod machine;
+mod payload;
+mod plan;
+mod plot;
 mod report;
 mod runner;
+mod sample;
 mod stats;
 mod steady;
+mod targets;
+mod times;
+mod wake;
 mod workload;
 
 use std::process::ExitCode;

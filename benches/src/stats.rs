@@ -17,6 +17,17 @@ pub(crate) fn range(values: &[f64]) -> (f64, f64) {
     (sorted[0], sorted[sorted.len() - 1])
 }
 
+/// The geometric mean of positive values.
+pub(crate) fn geometric_mean(values: &[f64]) -> f64 {
+    let mut count = 0.0;
+    let mut logarithms = 0.0;
+    for value in values {
+        count += 1.0;
+        logarithms += value.ln();
+    }
+    f64::exp(logarithms / count)
+}
+
 /// Bounds between which the median lies with a confidence of 95 %, whatever the distribution; not
 /// for fewer than six values.
 ///
@@ -39,6 +50,11 @@ pub(crate) fn median_bounds(values: &[f64]) -> Option<(f64, f64)> {
     (k > 0).then(|| (sorted[k - 1], sorted[sorted.len() - k]))
 }
 
+/// `median_bounds`, as tables have them.
+pub(crate) fn bounds_text(bounds: Option<(f64, f64)>) -> String {
+    bounds.map_or_else(|| String::from("-"), |(low, high)| format!("{low:.2} to {high:.2}"))
+}
+
 fn sorted(values: &[f64]) -> Vec<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -54,6 +70,7 @@ mod tests {
         assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
         assert_eq!(range(&[4.0, 1.0, 2.0]), (1.0, 4.0));
+        assert!((geometric_mean(&[0.5, 1.0, 4.0]) - 2.0_f64.cbrt()).abs() < 1e-12);
     }
 
     #[test]

@@ -16,6 +16,9 @@ pub(crate) trait Worker: Send {
     /// Some steps, few enough that the end of the time is not missed by much. Returns how many.
     fn batch(&mut self) -> u64;
 
+    /// The measured time begins.
+    fn begin(&mut self) {}
+
     /// Checks that could not be made while time ran, and says what was seen.
     fn finish(&mut self) -> Tally;
 }
@@ -56,13 +59,13 @@ pub(crate) fn steady<W: Worker>(
         let mut worker = make(index);
         worker.prepare();
         ready.wait();
+        while phase.load(Ordering::Relaxed) == WARMING {
+            worker.batch();
+        }
+        worker.begin();
         let mut steps = 0;
-        loop {
-            match phase.load(Ordering::Relaxed) {
-                WARMING => drop(worker.batch()),
-                RUNNING => steps += worker.batch(),
-                _ => break,
-            }
+        while phase.load(Ordering::Relaxed) == RUNNING {
+            steps += worker.batch();
         }
         (steps, worker)
     };

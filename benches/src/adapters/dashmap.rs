@@ -10,23 +10,23 @@ use std::time::Duration;
 
 use ::dashmap::{DashMap, Entry as MapEntry};
 
-use super::peer::{BuildKeyHasher, Entry, Peer, PeerClaim, PeerLane, PeerTicket, SHARDS};
+use super::peer::{Entry, Hashing, Peer, PeerClaim, PeerLane, PeerTicket, SHARDS};
 use crate::adapter::{Adapter, Claim, Completed, Setup, Tally};
-use crate::keys::{Fingerprint, Key};
+use crate::keys::{Fingerprint, Name};
 
 /// Claims through the entry API.
-pub(crate) type DashEntry = Dash<false>;
+pub(crate) type DashEntry<N, S> = Dash<false, N, S>;
 
 /// Looks under the shared lock first.
-pub(crate) type DashRead = Dash<true>;
+pub(crate) type DashRead<N, S> = Dash<true, N, S>;
 
 /// The map and what it lacks.
-pub(crate) struct Dash<const READ_FIRST: bool> {
-    map: DashMap<Key, Entry, BuildKeyHasher>,
+pub(crate) struct Dash<const READ_FIRST: bool, N, S> {
+    map: DashMap<N, Entry, S>,
     peer: Peer,
 }
 
-impl<const READ_FIRST: bool> Adapter for Dash<READ_FIRST> {
+impl<const READ_FIRST: bool, N: Name, S: Hashing> Adapter for Dash<READ_FIRST, N, S> {
     const NAME: &'static str = if READ_FIRST { "dashmap-read" } else { "dashmap" };
     const HOW: &'static str = if READ_FIRST {
         "dashmap::DashMap, 64 shards; get, then entry; re-look-up to complete"
@@ -34,34 +34,35 @@ impl<const READ_FIRST: bool> Adapter for Dash<READ_FIRST> {
         "dashmap::DashMap, 64 shards; entry; re-look-up to complete"
     };
 
-    type Lane = PeerLane;
-    type Ticket<'a> = PeerTicket;
+    type Name = N;
+    type Lane = PeerLane<N>;
+    type Ticket<'a> = PeerTicket<N>;
     type Handle = Arc<[u8]>;
 
     fn new(setup: &Setup) -> Self {
         Self {
             map: DashMap::with_capacity_and_hasher_and_shard_amount(
                 setup.records,
-                BuildKeyHasher::default(),
+                S::default(),
                 SHARDS,
             ),
             peer: Peer::new(setup),
         }
     }
 
-    fn lane(&self, index: usize) -> PeerLane {
+    fn lane(&self, index: usize) -> PeerLane<N> {
         self.peer.lane(index)
     }
 
-    fn claim(&self, lane: &mut PeerLane, key: Key, fingerprint: Fingerprint) -> PeerClaim {
+    fn claim(&self, lane: &mut PeerLane<N>, name: N, fingerprint: Fingerprint) -> PeerClaim<N> {
         let now_ms = self.peer.now_ms();
-        if READ_FIRST && let Some(entry) = self.map.get(&key) {
+        if READ_FIRST && let Some(entry) = self.map.get(&name) {
             let answer = entry.answer(fingerprint, now_ms);
             if let Some(answer) = answer {
                 return answer;
             }
         }
-        let entry = self.map.entry(key);
+        let entry = self.map.entry(name);
         if let MapEntry::Occupied(occupied) = &entry
             && let Some(answer) = occupied.get().answer(fingerprint, now_ms)
         {
@@ -78,22 +79,27 @@ impl<const READ_FIRST: bool> Adapter for Dash<READ_FIRST> {
                 self.peer.release(lane, old.body());
             }
         }
-        Claim::Execute(PeerTicket { key, token })
+        Claim::Execute(PeerTicket { name, token })
     }
 
-    fn complete(&self, lane: &mut PeerLane, ticket: PeerTicket, response: &[u8]) -> Completed {
+    fn complete(
+        &self,
+        lane: &mut PeerLane<N>,
+        ticket: PeerTicket<N>,
+        response: &[u8],
+    ) -> Completed {
         let mut body = self.peer.store(lane, response);
         let had_room = body.is_some();
         let retention_end = self.peer.retention_end();
         let owned = self
             .map
-            .get_mut(&ticket.key)
+            .get_mut(&ticket.name)
             .is_some_and(|mut entry| entry.complete(ticket.token, retention_end, &mut body));
         self.peer.completed(lane, owned, had_room, body.as_ref())
     }
 
-    fn leave(&self, lane: &mut PeerLane, key: Key) {
-        if let Some(due) = lane.push(key) {
+    fn leave(&self, lane: &mut PeerLane<N>, name: N) {
+        if let Some(due) = lane.push(name) {
             let left = self.map.remove_if(&due, |_, entry| entry.is_finished());
             self.peer.release(lane, left.as_ref().and_then(|(_, entry)| entry.body()));
         }

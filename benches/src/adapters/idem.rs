@@ -9,21 +9,22 @@
 //! The workers pay for all of the expiry, as the peers' workers do, and the number that lives
 //! does not depend on how fast the machine is.
 
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use ::idem::{
-    Claim as IdemClaim, Clock, Completion, Engine, Fingerprint as IdemFingerprint, Lease,
-    ManualClock, Outcome, Replay,
+    Claim as IdemClaim, Clock, Completion, Engine, Fingerprint as IdemFingerprint, Key as IdemKey,
+    Lease, ManualClock, Outcome, Replay, Scope,
 };
 
 use crate::adapter::{Adapter, Claim, Completed, Setup, Tally};
-use crate::keys::{Fingerprint, Key};
+use crate::keys::{Fingerprint, Key, Name, Text};
 
 /// As the default constructor builds it.
-pub(crate) type Idem = Engaged<false>;
+pub(crate) type Idem<N> = Engaged<false, N>;
 
 /// With a clock that the workers move.
-pub(crate) type IdemTicked = Engaged<true>;
+pub(crate) type IdemTicked<N> = Engaged<true, N>;
 
 /// Steps of one worker between its ticks: at a million steps a second, one tick a millisecond.
 const STEPS_PER_TICK: u32 = 1024;
@@ -34,13 +35,32 @@ const TICK: Duration = Duration::from_millis(1);
 /// Slices of expiry that one tick may take on: a worker does not do all of the others' share.
 const SLICES_MAX: u32 = 16;
 
-/// The engine and the clock it is given, if any.
-pub(crate) struct Engaged<const TICKED: bool> {
-    engine: Engine,
-    clock: Option<ManualClock>,
+/// A name as libidem takes it.
+pub(crate) trait Named: Name {
+    /// The key.
+    fn key(self, engine: &Engine) -> IdemKey;
 }
 
-impl<const TICKED: bool> Engaged<TICKED> {
+impl Named for Key {
+    fn key(self, engine: &Engine) -> IdemKey {
+        engine.raw_key(self)
+    }
+}
+
+impl Named for Text {
+    fn key(self, engine: &Engine) -> IdemKey {
+        engine.key(Scope::None, &self).expect("neither empty nor too long")
+    }
+}
+
+/// The engine and the clock it is given, if any.
+pub(crate) struct Engaged<const TICKED: bool, N> {
+    engine: Engine,
+    clock: Option<ManualClock>,
+    names: PhantomData<fn(N)>,
+}
+
+impl<const TICKED: bool, N> Engaged<TICKED, N> {
     fn tick(&self) {
         for _ in 0..SLICES_MAX {
             if !self.engine.tick() {
@@ -50,7 +70,7 @@ impl<const TICKED: bool> Engaged<TICKED> {
     }
 }
 
-impl<const TICKED: bool> Adapter for Engaged<TICKED> {
+impl<const TICKED: bool, N: Named> Adapter for Engaged<TICKED, N> {
     const NAME: &'static str = if TICKED { "idem-ticked" } else { "idem" };
     const HOW: &'static str = if TICKED {
         "libidem, ticked by the workers instead of its helper thread (churn only)"
@@ -62,6 +82,7 @@ impl<const TICKED: bool> Adapter for Engaged<TICKED> {
     const LEAVES_BY_TIME: bool = !TICKED;
     const CHURN_ONLY: bool = TICKED;
 
+    type Name = N;
     /// Steps since the last tick.
     type Lane = u32;
     type Ticket<'a> = Lease;
@@ -81,15 +102,19 @@ impl<const TICKED: bool> Adapter for Engaged<TICKED> {
             let ticks = setup.live.div_ceil(STEPS_PER_TICK as usize);
             builder = builder.retention(TICK * u32::try_from(ticks).expect("below 2^42 keys"));
         }
-        Self { engine: builder.build().expect("the configuration is valid"), clock }
+        Self {
+            engine: builder.build().expect("the configuration is valid"),
+            clock,
+            names: PhantomData,
+        }
     }
 
     fn lane(&self, _: usize) -> u32 {
         0
     }
 
-    fn claim(&self, _: &mut u32, key: Key, fingerprint: Fingerprint) -> Claim<Lease, Replay> {
-        let claim = IdemClaim::new(self.engine.raw_key(key))
+    fn claim(&self, _: &mut u32, name: N, fingerprint: Fingerprint) -> Claim<Lease, Replay> {
+        let claim = IdemClaim::new(name.key(&self.engine))
             .fingerprint(IdemFingerprint::from_u128(fingerprint));
         match self.engine.claim(claim) {
             Ok(Outcome::Execute(lease)) => Claim::Execute(lease),
@@ -110,7 +135,7 @@ impl<const TICKED: bool> Adapter for Engaged<TICKED> {
         }
     }
 
-    fn leave(&self, steps: &mut u32, _: Key) {
+    fn leave(&self, steps: &mut u32, _: N) {
         if TICKED {
             *steps += 1;
             if *steps == STEPS_PER_TICK {
@@ -145,7 +170,7 @@ impl<const TICKED: bool> Adapter for Engaged<TICKED> {
                 return Err(format!("{name}: the engine counts {counted}, the workers {seen}"));
             }
         }
-        if stats.bytes < stats.records * tally.payload {
+        if stats.bytes < stats.records * tally.shortest {
             return Err(format!("{} records in {} bytes", stats.records, stats.bytes));
         }
         Ok(())

@@ -11,12 +11,21 @@ mod quick_cache;
 mod record;
 mod scc;
 
+use std::collections::hash_map::RandomState;
 use std::fmt::Write as _;
 
+use self::peer::BuildKeyHasher;
 use crate::adapter::Adapter;
 use crate::conformance;
-use crate::runner::{self, Sample};
-use crate::workload::{Spec, Workload};
+use crate::expiry;
+use crate::keys::{Key, Text};
+use crate::runner;
+use crate::sample::Sample;
+use crate::wake;
+use crate::workload::{Hashing, Row, Spec, Workload};
+
+/// Takes one sample.
+pub(crate) type Sampler = fn(&Spec) -> Sample;
 
 /// One engine as the command line and the tables know it.
 pub(crate) struct Engine {
@@ -25,43 +34,107 @@ pub(crate) struct Engine {
     /// Whether it is libidem.
     pub(crate) ours: bool,
     how: &'static str,
+    /// The job: with ready keys, and with keys of text.
+    job: Option<[Job; 2]>,
+    /// What nobody else does.
+    alone: &'static [(Workload, Sampler)],
+}
+
+/// An engine at the job.
+struct Job {
+    sampler: Sampler,
+    conform: fn(),
     churn_only: bool,
-    /// Takes one sample.
-    pub(crate) run: fn(&Spec) -> Sample,
-    /// Checks that it does the job.
-    pub(crate) conform: fn(),
+}
+
+impl Job {
+    const fn of<A: Adapter>() -> Self {
+        Self {
+            sampler: runner::run::<A>,
+            conform: conformance::check::<A>,
+            churn_only: A::CHURN_ONLY,
+        }
+    }
 }
 
 impl Engine {
-    const fn of<A: Adapter>() -> Self {
-        Self {
-            name: A::NAME,
-            ours: A::OURS,
-            how: A::HOW,
-            churn_only: A::CHURN_ONLY,
-            run: runner::run::<A>,
-            conform: conformance::check::<A>,
-        }
+    /// `R` with ready keys and `T`, the same engine, with keys of text.
+    const fn of<R: Adapter<Name = Key>, T: Adapter<Name = Text>>() -> Self {
+        let job = [Job::of::<R>(), Job::of::<T>()];
+        Self { name: R::NAME, ours: R::OURS, how: R::HOW, job: Some(job), alone: &[] }
     }
 
-    /// Whether the engine has a row in `workload`.
-    pub(crate) fn takes(&self, workload: Workload) -> bool {
-        !self.churn_only || workload == Workload::Churn
+    /// The same, which also has rows of its own.
+    const fn and(self, alone: &'static [(Workload, Sampler)]) -> Self {
+        Self { alone, ..self }
+    }
+
+    /// What a workload of libidem alone is measured beside.
+    const fn baseline(
+        name: &'static str,
+        how: &'static str,
+        alone: &'static [(Workload, Sampler)],
+    ) -> Self {
+        Self { name, ours: false, how, job: None, alone }
+    }
+
+    /// Whether it has rows only where libidem is measured beside a baseline.
+    pub(crate) const fn is_baseline(&self) -> bool {
+        self.job.is_none()
+    }
+
+    /// Takes a sample of `row`, if the engine has one.
+    pub(crate) fn sampler(&self, row: &Row) -> Option<Sampler> {
+        if !row.workload.is_the_job() {
+            let mut alone = self.alone.iter();
+            return alone.find(|(workload, _)| *workload == row.workload).map(|found| found.1);
+        }
+        let [ready, text] = self.job.as_ref()?;
+        let job = match row.hashing {
+            Hashing::Ready => ready,
+            Hashing::Default => text,
+        };
+        (!job.churn_only || row.workload == Workload::Churn).then_some(job.sampler)
+    }
+
+    /// Panics where it does less than the job.
+    pub(crate) fn conform(&self) {
+        for job in self.job.iter().flatten() {
+            (job.conform)();
+        }
     }
 }
 
-/// Every engine, in the order of the tables' columns.
-pub(crate) static ENGINES: [Engine; 10] = [
-    Engine::of::<idem::Idem>(),
-    Engine::of::<idem::IdemTicked>(),
-    Engine::of::<quick_cache::QuickCache>(),
-    Engine::of::<dashmap::DashEntry>(),
-    Engine::of::<dashmap::DashRead>(),
-    Engine::of::<scc::SccEntry>(),
-    Engine::of::<scc::SccRead>(),
-    Engine::of::<papaya::Papaya>(),
-    Engine::of::<moka::Moka>(),
-    Engine::of::<mutex_map::MutexMap>(),
+/// Every engine, in the order of the tables' columns. What hashes text is what a peer takes if it
+/// is told nothing.
+pub(crate) static ENGINES: [Engine; 12] = [
+    Engine::of::<idem::Idem<Key>, idem::Idem<Text>>()
+        .and(&[(Workload::Expiry, expiry::during), (Workload::Wake, wake::engine)]),
+    Engine::of::<idem::IdemTicked<Key>, idem::IdemTicked<Text>>(),
+    Engine::of::<
+        quick_cache::QuickCache<Key, BuildKeyHasher>,
+        quick_cache::QuickCache<Text, ::quick_cache::DefaultHashBuilder>,
+    >(),
+    Engine::of::<dashmap::DashEntry<Key, BuildKeyHasher>, dashmap::DashEntry<Text, RandomState>>(),
+    Engine::of::<dashmap::DashRead<Key, BuildKeyHasher>, dashmap::DashRead<Text, RandomState>>(),
+    Engine::of::<scc::SccEntry<Key, BuildKeyHasher>, scc::SccEntry<Text, RandomState>>(),
+    Engine::of::<scc::SccRead<Key, BuildKeyHasher>, scc::SccRead<Text, RandomState>>(),
+    Engine::of::<papaya::Papaya<Key, BuildKeyHasher>, papaya::Papaya<Text, RandomState>>(),
+    Engine::of::<moka::Moka<Key, BuildKeyHasher>, moka::Moka<Text, RandomState>>(),
+    Engine::of::<
+        mutex_map::MutexMap<Key, BuildKeyHasher>,
+        mutex_map::MutexMap<Text, hashbrown::DefaultHashBuilder>,
+    >(),
+    Engine::baseline(
+        "idem-still",
+        "libidem with nothing expiring (expiry only)",
+        &[(Workload::Expiry, expiry::without)],
+    ),
+    Engine::baseline(
+        "futexes",
+        "threads that sleep on a futex each and are woken in turn (wake only)",
+        &[(Workload::Wake, wake::futexes)],
+    ),
 ];
 
 /// The engine called `name`.
@@ -89,7 +162,7 @@ mod tests {
     #[test]
     fn every_engine_does_the_job() {
         for engine in &ENGINES {
-            (engine.conform)();
+            engine.conform();
         }
     }
 

@@ -11,14 +11,14 @@ use std::time::Duration;
 use ::moka::ops::compute::{CompResult, Op};
 use ::moka::sync::Cache;
 
-use super::peer::{BuildKeyHasher, Peer, PeerLane};
+use super::peer::{Hashing, Peer, PeerLane};
 use super::record::{Found, Record};
 use crate::adapter::{Adapter, Claim, Completed, Setup, Tally};
-use crate::keys::{Fingerprint, Key};
+use crate::keys::{Fingerprint, Name};
 
 /// The cache and what it lacks.
-pub(crate) struct Moka {
-    cache: Cache<Key, Arc<Record>, BuildKeyHasher>,
+pub(crate) struct Moka<N, S> {
+    cache: Cache<N, Arc<Record>, S>,
     peer: Peer,
 }
 
@@ -33,8 +33,8 @@ impl Deref for Body {
     }
 }
 
-impl Moka {
-    fn fresh(&self, lane: &mut PeerLane, fingerprint: Fingerprint, now_ms: u64) -> Arc<Record> {
+impl<N: Name, S: Hashing> Moka<N, S> {
+    fn fresh(&self, lane: &mut PeerLane<N>, fingerprint: Fingerprint, now_ms: u64) -> Arc<Record> {
         let lease_end = self.peer.lease_end(now_ms);
         Arc::new(Record::in_flight(fingerprint, lease_end, lane.token()))
     }
@@ -43,8 +43,8 @@ impl Moka {
     #[cold]
     fn take_over(
         &self,
-        lane: &mut PeerLane,
-        key: Key,
+        lane: &mut PeerLane<N>,
+        name: N,
         fingerprint: Fingerprint,
         over: &Arc<Record>,
     ) -> Option<Arc<Record>> {
@@ -53,7 +53,7 @@ impl Moka {
             return None;
         }
         let fresh = self.fresh(lane, fingerprint, now_ms);
-        let computed = self.cache.entry(key).and_compute_with(|found| match found {
+        let computed = self.cache.entry(name).and_compute_with(|found| match found {
             Some(entry) if Arc::ptr_eq(entry.value(), over) => Op::Put(Arc::clone(&fresh)),
             _ => Op::Nop,
         });
@@ -66,41 +66,40 @@ impl Moka {
     }
 }
 
-impl Adapter for Moka {
+impl<N: Name, S: Hashing> Adapter for Moka<N, S> {
     const NAME: &'static str = "moka";
     const HOW: &'static str =
         "moka::sync::Cache; get, then entry().or_insert_with(); outcome set in place";
 
-    type Lane = PeerLane;
+    type Name = N;
+    type Lane = PeerLane<N>;
     type Ticket<'a> = Arc<Record>;
     type Handle = Body;
 
     fn new(setup: &Setup) -> Self {
         Self {
-            cache: Cache::builder()
-                .initial_capacity(setup.records)
-                .build_with_hasher(BuildKeyHasher::default()),
+            cache: Cache::builder().initial_capacity(setup.records).build_with_hasher(S::default()),
             peer: Peer::new(setup),
         }
     }
 
-    fn lane(&self, index: usize) -> PeerLane {
+    fn lane(&self, index: usize) -> PeerLane<N> {
         self.peer.lane(index)
     }
 
     fn claim(
         &self,
-        lane: &mut PeerLane,
-        key: Key,
+        lane: &mut PeerLane<N>,
+        name: N,
         fingerprint: Fingerprint,
     ) -> Claim<Arc<Record>, Body> {
         loop {
             let now_ms = self.peer.now_ms();
-            let record = if let Some(record) = self.cache.get(&key) {
+            let record = if let Some(record) = self.cache.get(&name) {
                 record
             } else {
                 let fresh = || self.fresh(lane, fingerprint, now_ms);
-                let entry = self.cache.entry(key).or_insert_with(fresh);
+                let entry = self.cache.entry(name).or_insert_with(fresh);
                 if entry.is_fresh() {
                     return Claim::Execute(entry.into_value());
                 }
@@ -112,7 +111,7 @@ impl Adapter for Moka {
                 Found::Done => return Claim::Done,
                 Found::Mismatch => return Claim::Mismatch,
                 Found::Over => {
-                    if let Some(fresh) = self.take_over(lane, key, fingerprint, &record) {
+                    if let Some(fresh) = self.take_over(lane, name, fingerprint, &record) {
                         return Claim::Execute(fresh);
                     }
                 }
@@ -120,15 +119,15 @@ impl Adapter for Moka {
         }
     }
 
-    fn complete(&self, lane: &mut PeerLane, ticket: Arc<Record>, response: &[u8]) -> Completed {
+    fn complete(&self, lane: &mut PeerLane<N>, ticket: Arc<Record>, response: &[u8]) -> Completed {
         let mut body = self.peer.store(lane, response);
         let had_room = body.is_some();
         let owned = ticket.complete(self.peer.retention_end(), &mut body);
         self.peer.completed(lane, owned, had_room, body.as_ref())
     }
 
-    fn leave(&self, lane: &mut PeerLane, key: Key) {
-        if let Some(due) = lane.push(key) {
+    fn leave(&self, lane: &mut PeerLane<N>, name: N) {
+        if let Some(due) = lane.push(name) {
             let left = self.cache.remove(&due);
             self.peer.release(lane, left.as_ref().and_then(|record| record.body()));
         }

@@ -8,27 +8,27 @@ use std::time::Duration;
 
 use ::papaya::{Compute, HashMap, Operation};
 
-use super::peer::{BuildKeyHasher, Peer, PeerClaim, PeerLane, PeerTicket};
+use super::peer::{Hashing, Peer, PeerClaim, PeerLane, PeerTicket};
 use super::record::{Found, Record};
 use crate::adapter::{Adapter, Claim, Completed, Setup, Tally};
-use crate::keys::{Fingerprint, Key};
+use crate::keys::{Fingerprint, Name};
 
 /// The map and what it lacks.
-pub(crate) struct Papaya {
-    map: HashMap<Key, Record, BuildKeyHasher>,
+pub(crate) struct Papaya<N, S> {
+    map: HashMap<N, Record, S>,
     peer: Peer,
 }
 
-impl Papaya {
+impl<N: Name, S: Hashing> Papaya<N, S> {
     /// Replaces the record of `token`, whose time is over; nothing if somebody else did.
     #[cold]
     fn take_over(
         &self,
-        lane: &mut PeerLane,
-        key: Key,
+        lane: &mut PeerLane<N>,
+        name: N,
         fingerprint: Fingerprint,
         over: &Record,
-    ) -> Option<PeerTicket> {
+    ) -> Option<PeerTicket<N>> {
         let now_ms = self.peer.now_ms();
         if !over.revoke(now_ms) {
             return None;
@@ -36,7 +36,7 @@ impl Papaya {
         let token = lane.token();
         let lease_end = self.peer.lease_end(now_ms);
         let map = self.map.pin();
-        let computed = map.compute(key, |found| match found {
+        let computed = map.compute(name, |found| match found {
             Some((_, record)) if record.token() == over.token() => {
                 Operation::Insert(Record::in_flight(fingerprint, lease_end, token))
             }
@@ -45,43 +45,44 @@ impl Papaya {
         match computed {
             Compute::Updated { old: (_, old), .. } => {
                 self.peer.release(lane, old.body());
-                Some(PeerTicket { key, token })
+                Some(PeerTicket { name, token })
             }
             _ => None,
         }
     }
 }
 
-impl Adapter for Papaya {
+impl<N: Name, S: Hashing> Adapter for Papaya<N, S> {
     const NAME: &'static str = "papaya";
     const HOW: &'static str =
         "papaya::HashMap; try_insert_with; outcome set in place; re-look-up to complete";
 
-    type Lane = PeerLane;
-    type Ticket<'a> = PeerTicket;
+    type Name = N;
+    type Lane = PeerLane<N>;
+    type Ticket<'a> = PeerTicket<N>;
     type Handle = Arc<[u8]>;
 
     fn new(setup: &Setup) -> Self {
         Self {
-            map: HashMap::with_capacity_and_hasher(setup.records, BuildKeyHasher::default()),
+            map: HashMap::with_capacity_and_hasher(setup.records, S::default()),
             peer: Peer::new(setup),
         }
     }
 
-    fn lane(&self, index: usize) -> PeerLane {
+    fn lane(&self, index: usize) -> PeerLane<N> {
         self.peer.lane(index)
     }
 
-    fn claim(&self, lane: &mut PeerLane, key: Key, fingerprint: Fingerprint) -> PeerClaim {
+    fn claim(&self, lane: &mut PeerLane<N>, name: N, fingerprint: Fingerprint) -> PeerClaim<N> {
         let map = self.map.pin();
         loop {
             let now_ms = self.peer.now_ms();
             let lease_end = self.peer.lease_end(now_ms);
             let fresh = || Record::in_flight(fingerprint, lease_end, lane.token());
-            let record = match map.try_insert_with(key, fresh) {
+            let record = match map.try_insert_with(name, fresh) {
                 Ok(mine) => {
                     let token = mine.token();
-                    return Claim::Execute(PeerTicket { key, token });
+                    return Claim::Execute(PeerTicket { name, token });
                 }
                 Err(record) => record,
             };
@@ -91,7 +92,7 @@ impl Adapter for Papaya {
                 Found::Done => return Claim::Done,
                 Found::Mismatch => return Claim::Mismatch,
                 Found::Over => {
-                    if let Some(ticket) = self.take_over(lane, key, fingerprint, record) {
+                    if let Some(ticket) = self.take_over(lane, name, fingerprint, record) {
                         return Claim::Execute(ticket);
                     }
                 }
@@ -99,19 +100,24 @@ impl Adapter for Papaya {
         }
     }
 
-    fn complete(&self, lane: &mut PeerLane, ticket: PeerTicket, response: &[u8]) -> Completed {
+    fn complete(
+        &self,
+        lane: &mut PeerLane<N>,
+        ticket: PeerTicket<N>,
+        response: &[u8],
+    ) -> Completed {
         let mut body = self.peer.store(lane, response);
         let had_room = body.is_some();
         let retention_end = self.peer.retention_end();
         let map = self.map.pin();
-        let owned = map.get(&ticket.key).is_some_and(|record| {
+        let owned = map.get(&ticket.name).is_some_and(|record| {
             record.token() == ticket.token && record.complete(retention_end, &mut body)
         });
         self.peer.completed(lane, owned, had_room, body.as_ref())
     }
 
-    fn leave(&self, lane: &mut PeerLane, key: Key) {
-        if let Some(due) = lane.push(key) {
+    fn leave(&self, lane: &mut PeerLane<N>, name: N) {
+        if let Some(due) = lane.push(name) {
             let map = self.map.pin();
             let left = map.remove(&due);
             self.peer.release(lane, left.and_then(Record::body));

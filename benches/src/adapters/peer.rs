@@ -2,7 +2,7 @@
 //! load, the byte bound, the hasher, the ring of keys in the order they are to leave, and the
 //! entry that a map under a lock holds.
 
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::budget::ByteBudget;
 use crate::adapter::{Claim, Completed, Setup, Tally};
-use crate::keys::{Fingerprint, Key};
+use crate::keys::{Fingerprint, Name};
 
 /// Shards of the maps that are made of shards: enough that eight threads seldom meet.
 pub(crate) const SHARDS: usize = 64;
@@ -21,6 +21,11 @@ pub(crate) struct KeyHasher(u64);
 
 /// Builds `KeyHasher`s.
 pub(crate) type BuildKeyHasher = BuildHasherDefault<KeyHasher>;
+
+/// What a peer may hash names with.
+pub(crate) trait Hashing: BuildHasher + Clone + Default + Send + Sync + 'static {}
+
+impl<S: BuildHasher + Clone + Default + Send + Sync + 'static> Hashing for S {}
 
 impl Hasher for KeyHasher {
     #[expect(clippy::cast_possible_truncation, reason = "64 random bits are enough for a hash")]
@@ -34,7 +39,7 @@ impl Hasher for KeyHasher {
     }
 
     fn write(&mut self, _: &[u8]) {
-        unreachable!("keys are u128");
+        unreachable!("names that are text have another hasher");
     }
 
     fn finish(&self) -> u64 {
@@ -99,7 +104,7 @@ impl Peer {
     }
 
     /// What worker `index` keeps to itself.
-    pub(crate) fn lane(&self, index: usize) -> PeerLane {
+    pub(crate) fn lane<N>(&self, index: usize) -> PeerLane<N> {
         PeerLane {
             index,
             token: (index as u64) << 48,
@@ -131,14 +136,14 @@ impl Peer {
     }
 
     /// A copy of `response` within the byte bound, or nothing over it.
-    pub(crate) fn store(&self, lane: &PeerLane, response: &[u8]) -> Option<Arc<[u8]>> {
+    pub(crate) fn store<N>(&self, lane: &PeerLane<N>, response: &[u8]) -> Option<Arc<[u8]>> {
         let within = self.budget.take(lane.index, response.len() as u64);
         // The empty response is one for all, and allocates nothing.
         within.then(|| if response.is_empty() { Arc::default() } else { Arc::from(response) })
     }
 
     /// Gives back the bytes of a response that has left the map.
-    pub(crate) fn release(&self, lane: &PeerLane, response: Option<&[u8]>) {
+    pub(crate) fn release<N>(&self, lane: &PeerLane<N>, response: Option<&[u8]>) {
         if let Some(response) = response {
             self.budget.put(lane.index, response.len() as u64);
         }
@@ -146,9 +151,9 @@ impl Peer {
 
     /// What `complete` says: whether the lease still held, and whether there was room for the
     /// body. What is `left` of the body did not get into the map, and its bytes are given back.
-    pub(crate) fn completed(
+    pub(crate) fn completed<N>(
         &self,
-        lane: &PeerLane,
+        lane: &PeerLane<N>,
         owned: bool,
         had_room: bool,
         left: Option<&Arc<[u8]>>,
@@ -161,14 +166,13 @@ impl Peer {
         }
     }
 
-    /// Compares the counts with what the workers saw: `live` keys are left, of which each has a
-    /// stored response.
+    /// Compares the counts with what the workers saw: each key that is left has its response.
     pub(crate) fn audit(&self, live: usize, tally: &Tally) -> Result<(), String> {
-        let used = self.budget.used();
-        if used == live as u64 * tally.payload {
+        let (used, stored) = (self.budget.used(), tally.stored);
+        if used == stored {
             Ok(())
         } else {
-            Err(format!("{live} keys of {} bytes, but {used} bytes are counted", tally.payload))
+            Err(format!("{live} keys with {stored} bytes, but {used} bytes are counted"))
         }
     }
 }
@@ -179,30 +183,30 @@ fn milliseconds(duration: Duration) -> u64 {
 }
 
 /// What a worker of a peer keeps to itself.
-pub(crate) struct PeerLane {
+pub(crate) struct PeerLane<N> {
     /// Which worker it is.
     pub(crate) index: usize,
     token: u64,
-    ring: Vec<Key>,
+    ring: Vec<N>,
     ring_length: usize,
     oldest: usize,
 }
 
-impl PeerLane {
+impl<N: Name> PeerLane<N> {
     /// A fencing token that no other lease has had; never 0.
     pub(crate) fn token(&mut self) -> u64 {
         self.token += 1;
         self.token
     }
 
-    /// Puts `key` last into the ring and returns the key whose time has come, if the ring is full.
-    pub(crate) fn push(&mut self, key: Key) -> Option<Key> {
+    /// Puts `name` last into the ring and returns the one whose time has come, if the ring is full.
+    pub(crate) fn push(&mut self, name: N) -> Option<N> {
         if self.ring.len() < self.ring_length {
             self.ring.reserve_exact(self.ring_length - self.ring.len());
-            self.ring.push(key);
+            self.ring.push(name);
             return None;
         }
-        let due = std::mem::replace(&mut self.ring[self.oldest], key);
+        let due = std::mem::replace(&mut self.ring[self.oldest], name);
         self.oldest += 1;
         if self.oldest == self.ring_length {
             self.oldest = 0;
@@ -212,12 +216,12 @@ impl PeerLane {
 }
 
 /// The claim of a peer that owns keys by token.
-pub(crate) type PeerClaim = Claim<PeerTicket, Arc<[u8]>>;
+pub(crate) type PeerClaim<N> = Claim<PeerTicket<N>, Arc<[u8]>>;
 
 /// Ownership of a key in a map under a lock.
-pub(crate) struct PeerTicket {
+pub(crate) struct PeerTicket<N> {
     /// The key.
-    pub(crate) key: Key,
+    pub(crate) name: N,
     /// The fencing token.
     pub(crate) token: u64,
 }
@@ -240,7 +244,7 @@ impl Entry {
     }
 
     /// What a claim of this key gets, or nothing if it may take the entry over.
-    pub(crate) fn answer(&self, fingerprint: Fingerprint, now_ms: u64) -> Option<PeerClaim> {
+    pub(crate) fn answer<N>(&self, fingerprint: Fingerprint, now_ms: u64) -> Option<PeerClaim<N>> {
         let in_flight = self.token != 0;
         let over = self.deadline <= now_ms;
         if over && !in_flight {

@@ -15,13 +15,13 @@ use ::quick_cache::sync::{
 };
 use ::quick_cache::{OptionsBuilder, UnitWeighter};
 
-use super::peer::{BuildKeyHasher, Peer, PeerLane, SHARDS};
+use super::peer::{Hashing, Peer, PeerLane, SHARDS};
 use crate::adapter::{Adapter, Claim, Completed, Setup, Tally};
-use crate::keys::{Fingerprint, Key};
+use crate::keys::{Fingerprint, Name};
 
 /// The cache and what it lacks.
-pub(crate) struct QuickCache {
-    cache: Cache<Key, Stored, UnitWeighter, BuildKeyHasher>,
+pub(crate) struct QuickCache<N, S> {
+    cache: Cache<N, Stored, UnitWeighter, S>,
     peer: Peer,
 }
 
@@ -35,21 +35,21 @@ pub(crate) struct Stored {
 }
 
 /// Ownership of a key.
-pub(crate) struct Ticket<'a> {
-    guard: Guard<'a>,
+pub(crate) struct Ticket<'a, N, S> {
+    guard: Guard<'a, N, S>,
     fingerprint: Fingerprint,
 }
 
-type Guard<'a> =
-    PlaceholderGuard<'a, Key, Stored, UnitWeighter, BuildKeyHasher, DefaultLifecycle<Key, Stored>>;
+type Guard<'a, N, S> =
+    PlaceholderGuard<'a, N, Stored, UnitWeighter, S, DefaultLifecycle<N, Stored>>;
 
 impl Stored {
     /// What a claim gets, or nothing if the retention has ended.
-    fn answer<'a>(
+    fn answer<Ticket>(
         self,
         fingerprint: Fingerprint,
         now_ms: u64,
-    ) -> Option<Claim<Ticket<'a>, Arc<[u8]>>> {
+    ) -> Option<Claim<Ticket, Arc<[u8]>>> {
         if self.deadline <= now_ms {
             None
         } else if self.fingerprint != fingerprint {
@@ -60,17 +60,17 @@ impl Stored {
     }
 }
 
-impl QuickCache {
+impl<N: Name, S: Hashing> QuickCache<N, S> {
     /// Claims a key of which an expired response was seen.
     #[cold]
     fn take_over(
         &self,
-        lane: &mut PeerLane,
-        key: Key,
+        lane: &mut PeerLane<N>,
+        name: N,
         fingerprint: Fingerprint,
-    ) -> Claim<Ticket<'_>, Arc<[u8]>> {
+    ) -> Claim<Ticket<'_, N, S>, Arc<[u8]>> {
         let now_ms = self.peer.now_ms();
-        let entry = self.cache.entry(&key, Some(Duration::ZERO), |_, stored| {
+        let entry = self.cache.entry(&name, Some(Duration::ZERO), |_, stored| {
             match stored.clone().answer(fingerprint, now_ms) {
                 Some(answer) => EntryAction::Retain(answer),
                 None => EntryAction::ReplaceWithGuard,
@@ -89,14 +89,15 @@ impl QuickCache {
     }
 }
 
-impl Adapter for QuickCache {
+impl<N: Name, S: Hashing> Adapter for QuickCache<N, S> {
     const NAME: &'static str = "quick_cache";
     const HOW: &'static str =
         "quick_cache::sync::Cache, 64 shards; get_value_or_guard; the guard is the lease";
     const KNOWS_LEASES: bool = false;
 
-    type Lane = PeerLane;
-    type Ticket<'a> = Ticket<'a>;
+    type Name = N;
+    type Lane = PeerLane<N>;
+    type Ticket<'a> = Ticket<'a, N, S>;
     type Handle = Arc<[u8]>;
 
     fn new(setup: &Setup) -> Self {
@@ -107,36 +108,37 @@ impl Adapter for QuickCache {
             .ghost_allocation(0.0)
             .build()
             .expect("the options are complete");
-        let cache = Cache::with_options(
-            options,
-            UnitWeighter,
-            BuildKeyHasher::default(),
-            DefaultLifecycle::default(),
-        );
+        let cache =
+            Cache::with_options(options, UnitWeighter, S::default(), DefaultLifecycle::default());
         cache.reserve(setup.records);
         Self { cache, peer: Peer::new(setup) }
     }
 
-    fn lane(&self, index: usize) -> PeerLane {
+    fn lane(&self, index: usize) -> PeerLane<N> {
         self.peer.lane(index)
     }
 
     fn claim(
         &self,
-        lane: &mut PeerLane,
-        key: Key,
+        lane: &mut PeerLane<N>,
+        name: N,
         fingerprint: Fingerprint,
-    ) -> Claim<Ticket<'_>, Arc<[u8]>> {
-        match self.cache.get_value_or_guard(&key, Some(Duration::ZERO)) {
+    ) -> Claim<Ticket<'_, N, S>, Arc<[u8]>> {
+        match self.cache.get_value_or_guard(&name, Some(Duration::ZERO)) {
             GuardResult::Guard(guard) => Claim::Execute(Ticket { guard, fingerprint }),
             GuardResult::Timeout => Claim::InFlight,
             GuardResult::Value(stored) => stored
                 .answer(fingerprint, self.peer.now_ms())
-                .unwrap_or_else(|| self.take_over(lane, key, fingerprint)),
+                .unwrap_or_else(|| self.take_over(lane, name, fingerprint)),
         }
     }
 
-    fn complete(&self, lane: &mut PeerLane, ticket: Ticket<'_>, response: &[u8]) -> Completed {
+    fn complete(
+        &self,
+        lane: &mut PeerLane<N>,
+        ticket: Ticket<'_, N, S>,
+        response: &[u8],
+    ) -> Completed {
         let body = self.peer.store(lane, response);
         let had_room = body.is_some();
         let stored =
@@ -146,8 +148,8 @@ impl Adapter for QuickCache {
         self.peer.completed(lane, left.is_none(), had_room, body)
     }
 
-    fn leave(&self, lane: &mut PeerLane, key: Key) {
-        if let Some(due) = lane.push(key) {
+    fn leave(&self, lane: &mut PeerLane<N>, name: N) {
+        if let Some(due) = lane.push(name) {
             let left = self.cache.remove(&due);
             self.peer.release(lane, left.as_ref().and_then(|(_, stored)| stored.body.as_deref()));
         }
