@@ -92,5 +92,39 @@ fn in_flight(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(ops, claim_and_complete, replay, in_flight);
+fn renew(criterion: &mut Criterion) {
+    let clock = ManualClock::new();
+    let engine = Engine::builder()
+        .records(1 << 16)
+        .clock(Clock::manual(&clock))
+        .build()
+        .expect("the configuration is valid");
+    let lease = execute(&engine, 0);
+    criterion.bench_function("renew", |bencher| {
+        bencher.iter(|| {
+            // So that there is a deadline to move. The clock's own step is in the figure.
+            clock.advance(Duration::from_millis(1));
+            lease.renew(black_box(Duration::from_secs(30))).expect("the lease is live");
+        });
+    });
+    lease.complete(&RESPONSE).expect("the lease is live");
+}
+
+fn tick(criterion: &mut Criterion) {
+    let clock = ManualClock::new();
+    let engine = Engine::builder()
+        .records(1 << 16)
+        .clock(Clock::manual(&clock))
+        .build()
+        .expect("the configuration is valid");
+    criterion.bench_function("tick of an empty engine", |bencher| {
+        bencher.iter(|| {
+            // So that there are wheels to turn. The clock's own step is in the figure.
+            clock.advance(Duration::from_millis(1));
+            black_box(engine.tick())
+        });
+    });
+}
+
+criterion_group!(ops, claim_and_complete, replay, in_flight, renew, tick);
 criterion_main!(ops);
