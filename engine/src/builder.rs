@@ -35,6 +35,8 @@ pub enum ConfigError {
     TooLong(&'static str),
     /// This option is below its least value.
     TooSmall(&'static str, u64),
+    /// The namespace has been named before, with other limits.
+    LimitsSet,
     /// The system has no address space for limits of this size.
     NoMemory,
     /// The system gave no random bytes for the secret.
@@ -52,6 +54,9 @@ impl fmt::Display for ConfigError {
                 write!(f, "{option} is at most {} days", DURATION_MAX.as_secs() / 86_400)
             }
             ConfigError::TooSmall(option, least) => write!(f, "{option} is at least {least}"),
+            ConfigError::LimitsSet => {
+                f.write_str("the namespace has been named before, with other limits")
+            }
             ConfigError::NoMemory => f.write_str("no address space for limits of this size"),
             ConfigError::NoRandom => f.write_str("no random bytes for the secret"),
             ConfigError::NoThread => f.write_str("the helper thread could not be started"),
@@ -300,7 +305,12 @@ impl Builder {
     }
 }
 
-fn within(option: &'static str, value: u64, least: u64, most: u64) -> Result<(), ConfigError> {
+pub(crate) fn within(
+    option: &'static str,
+    value: u64,
+    least: u64,
+    most: u64,
+) -> Result<(), ConfigError> {
     match value {
         0 if least > 0 => Err(ConfigError::Zero(option)),
         _ if value < least => Err(ConfigError::TooSmall(option, least)),

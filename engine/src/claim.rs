@@ -6,6 +6,7 @@ use crate::clock::{DURATION_MAX, duration_millis};
 use crate::key::{Fingerprint, Key};
 use crate::outcome::OnEnd;
 use crate::protocol::Ask;
+use crate::realms::Home;
 use crate::record::flight::Identity;
 
 /// What to claim, and on what terms.
@@ -56,7 +57,8 @@ impl Claim {
     #[inline]
     pub fn new(key: Key) -> Self {
         let identity = Identity { id: key.id, fingerprint: None };
-        let ask = Ask { identity, terms: key.terms, owner: 0, wait: true, may_execute: true };
+        let (home, terms) = (key.home, key.terms);
+        let ask = Ask { identity, home, terms, owner: 0, wait: true, may_execute: true };
         Self { engine: key.engine, ask, error: None }
     }
 
@@ -133,6 +135,13 @@ impl Claim {
             self.error = self.error.or(Some(ClaimError::TooLong));
             0
         })
+    }
+
+    /// The same claim of the key as it is now.
+    pub(crate) fn at(&self, id: [u64; 2], home: Home) -> Self {
+        let mut claim = *self;
+        (claim.ask.identity.id, claim.ask.home) = (id, home);
+        claim
     }
 
     pub(crate) fn with_lease(mut self, millis: u64) -> Self {

@@ -13,6 +13,7 @@ use crate::lease::{Lease, Token, TokenError};
 use crate::namespace::{Namespace, NamespaceOptions};
 use crate::outcome::{OnError, Outcome};
 use crate::protocol::{Claimed, Core, Refusal, Terms};
+use crate::realms::{Home, Limits, Realm, Realms};
 use crate::record::response::Kind;
 use crate::replay::Replay;
 use crate::stats::{Count, Stats};
@@ -33,10 +34,27 @@ struct Shared {
     terms: Terms,
     max_run: u64,
     on_error: OnError,
-    namespaces: HashMap<Box<str>, Terms>,
+    namespaces: HashMap<Box<str>, Defined>,
     anchors: Box<[Arc<Anchor>]>,
     /// Stopped when the last handle is dropped.
     _helper: Option<Helper>,
+}
+
+/// What is on record of a namespace.
+#[derive(Clone, Copy)]
+struct Defined {
+    number: u32,
+    terms: Terms,
+    limits: Limits,
+}
+
+/// A namespace, as the keys in it need it.
+#[derive(Clone, Copy)]
+pub(crate) struct Within<'a> {
+    /// Part of every id; nothing for the default namespace.
+    pub(crate) name: &'a [u8],
+    pub(crate) number: u32,
+    pub(crate) terms: Terms,
 }
 
 /// Keeps the engine's memory alive for as long as a lease, waiter or replay is there.
@@ -93,7 +111,7 @@ impl Engine {
     /// # Errors
     /// An empty key or scope, or one that is too long.
     pub fn key(&self, scope: Scope<'_>, key: &[u8]) -> Result<Key, KeyError> {
-        self.key_in(&[], self.0.terms, scope, key)
+        self.key_in(self.within(), scope, key)
     }
 
     /// A request without a key of its own: what it says is its key.
@@ -105,7 +123,7 @@ impl Engine {
         scope: Scope<'_>,
         fingerprint: Fingerprint,
     ) -> Result<Key, KeyError> {
-        self.fingerprint_key_in(&[], self.0.terms, scope, fingerprint)
+        self.fingerprint_key_in(self.within(), scope, fingerprint)
     }
 
     /// The caller's own 128 bits as a key. They are the whole identity: equal bits are the same
@@ -113,36 +131,77 @@ impl Engine {
     #[must_use]
     #[inline]
     pub fn raw_key(&self, bits: u128) -> Key {
-        self.raw_key_in(&[], self.0.terms, bits)
+        self.raw_key_in(self.within(), bits)
+    }
+
+    /// The default namespace.
+    #[inline]
+    fn within(&self) -> Within<'_> {
+        Within { name: &[], number: 0, terms: self.0.terms }
     }
 
     pub(crate) fn key_in(
         &self,
-        namespace: &[u8],
-        terms: Terms,
+        within: Within<'_>,
         scope: Scope<'_>,
         key: &[u8],
     ) -> Result<Key, KeyError> {
         check_scope(scope)?;
         Key::check(key)?;
-        Ok(Key { id: self.0.secret.key_id(namespace, scope, key), engine: self.0.id, terms })
+        Ok(self.key_with(within, scope, self.0.secret.key_id(within.name, scope, key)))
     }
 
     pub(crate) fn fingerprint_key_in(
         &self,
-        namespace: &[u8],
-        terms: Terms,
+        within: Within<'_>,
         scope: Scope<'_>,
         fingerprint: Fingerprint,
     ) -> Result<Key, KeyError> {
         check_scope(scope)?;
-        let id = self.0.secret.fingerprint_id(namespace, scope, fingerprint);
-        Ok(Key { id, engine: self.0.id, terms })
+        let id = self.0.secret.fingerprint_id(within.name, scope, fingerprint);
+        Ok(self.key_with(within, scope, id))
     }
 
     #[inline]
-    pub(crate) fn raw_key_in(&self, namespace: &[u8], terms: Terms, bits: u128) -> Key {
-        Key { id: self.0.secret.raw_id(namespace, bits), engine: self.0.id, terms }
+    pub(crate) fn raw_key_in(&self, within: Within<'_>, bits: u128) -> Key {
+        self.key_with(within, Scope::None, self.0.secret.raw_id(within.name, bits))
+    }
+
+    /// The key of an id, in the namespace's epoch of now.
+    #[inline]
+    fn key_with(&self, within: Within<'_>, scope: Scope<'_>, id: [u64; 2]) -> Key {
+        let realms = &self.0.core.realms;
+        let scope = match scope {
+            Scope::Of(scope) if realms.counts_scopes(within.number) => {
+                self.0.secret.scope_id(scope)
+            }
+            _ => 0,
+        };
+        let epoch = realms.epoch(within.number);
+        let home = Home { namespace: within.number, epoch, scope };
+        Key { id: self.in_epoch(id, epoch), engine: self.0.id, home, terms: within.terms }
+    }
+
+    /// The id that a namespace's key has in an epoch; or the other way round.
+    #[inline]
+    fn in_epoch(&self, id: [u64; 2], epoch: u32) -> [u64; 2] {
+        if epoch == 0 {
+            return id;
+        }
+        let mask = self.0.secret.epoch_mask(epoch);
+        [id[0] ^ mask[0], id[1] ^ mask[1]]
+    }
+
+    /// A key that was made before its namespace was cleared is the key of the same name after it: this
+    /// is its id and its home now, if they are not what they were.
+    #[inline]
+    fn moved(&self, id: [u64; 2], home: Home) -> Option<([u64; 2], Home)> {
+        let epoch = self.0.core.realms.epoch(home.namespace);
+        let is_moved = epoch != home.epoch;
+        is_moved.then(|| {
+            let id = self.in_epoch(self.in_epoch(id, home.epoch), epoch);
+            (id, Home { epoch, ..home })
+        })
     }
 
     /// The namespace of this name, on the terms that are on record for it, or else the engine's.
@@ -150,29 +209,66 @@ impl Engine {
     /// Look it up once and keep the handle: a claim then costs what it costs without one.
     ///
     /// # Errors
-    /// An empty name, or one that is too long.
+    /// A name that is empty or too long, or too many of them.
     pub fn namespace(&self, name: &str) -> Result<Namespace, KeyError> {
         Key::check(name.as_bytes())?;
-        let terms = self.0.namespaces.pin().get(name).copied().unwrap_or(self.0.terms);
-        Ok(Namespace::new(self.clone(), name.as_bytes(), terms))
+        let known = self.0.namespaces.pin().get(name).copied();
+        let Defined { number, terms, .. } = match known {
+            Some(known) => known,
+            None => self.enroll(name, self.0.terms, Limits::NONE)?,
+        };
+        Ok(Namespace::new(self.clone(), name.as_bytes(), number, terms))
     }
 
-    /// Puts a namespace's terms on record, for all who look it up from now on.
+    /// Puts a namespace's terms on record, for all who look it up from now on. Its limits are set by
+    /// whoever names it first, and stay.
     ///
     /// # Errors
-    /// The first option that is out of bounds, or a name that is empty or too long.
+    /// The first option that is out of bounds, limits other than the namespace has already, or a name
+    /// that is empty or too long.
     pub fn define_namespace(
         &self,
         name: &str,
         options: NamespaceOptions,
     ) -> Result<Namespace, ConfigError> {
-        Key::check(name.as_bytes()).map_err(|error| match error {
+        let refused = |error| match error {
             KeyError::Empty => ConfigError::Zero("the length of a namespace's name"),
-            _ => ConfigError::TooLarge("the length of a namespace's name", Key::LENGTH_MAX as u64),
-        })?;
-        let terms = options.terms(self.0.terms)?;
-        self.0.namespaces.pin().insert(name.into(), terms);
-        Ok(Namespace::new(self.clone(), name.as_bytes(), terms))
+            KeyError::TooLong => {
+                ConfigError::TooLarge("the length of a namespace's name", Key::LENGTH_MAX as u64)
+            }
+            KeyError::TooManyNamespaces => {
+                ConfigError::TooLarge("the number of namespaces", Realms::COUNT_MAX.into())
+            }
+        };
+        Key::check(name.as_bytes()).map_err(refused)?;
+        let (terms, limits) = (options.terms(self.0.terms)?, options.limits()?);
+        let defined = self.enroll(name, terms, limits).map_err(refused)?;
+        if defined.limits != limits {
+            return Err(ConfigError::LimitsSet);
+        }
+        let defined = Defined { terms, ..defined };
+        self.0.namespaces.pin().insert(name.into(), defined);
+        Ok(Namespace::new(self.clone(), name.as_bytes(), defined.number, terms))
+    }
+
+    /// The namespace of this name; if nobody has named it yet, on these terms.
+    fn enroll(&self, name: &str, terms: Terms, limits: Limits) -> Result<Defined, KeyError> {
+        let namespaces = self.0.namespaces.pin();
+        if let Some(known) = namespaces.get(name) {
+            return Ok(*known);
+        }
+        let realms = &self.0.core.realms;
+        let number = realms.add_namespace(limits).ok_or(KeyError::TooManyNamespaces)?;
+        let known = *namespaces.get_or_insert(name.into(), Defined { number, terms, limits });
+        if known.number != number {
+            realms.withdraw_namespace(number);
+        }
+        Ok(known)
+    }
+
+    /// Clears the default namespace, as [`Namespace::clear`] does another.
+    pub fn clear(&self) {
+        self.0.core.clear(0);
     }
 
     /// Starts a fingerprint of what a request says.
@@ -197,6 +293,9 @@ impl Engine {
     /// for its words to leave the store buffer before it can load two of them at once).
     fn claim_on(&self, claim: &Claim) -> Result<Outcome, ClaimError> {
         let ask = claim.ask(self.0.id)?;
+        if let Some((id, home)) = self.moved(ask.identity.id, ask.home) {
+            return self.claim_on(&claim.at(id, home));
+        }
         let mut claimed = Claimed::Refused(Refusal::Closed);
         self.0.core.claim(ask, &mut claimed);
         Ok(self.outcome(claimed))
@@ -230,8 +329,13 @@ impl Engine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn claim_batch(&self, claims: &[Claim]) -> Result<Vec<Outcome>, ClaimError> {
+        let mut is_moved = false;
         for claim in claims {
-            claim.ask(self.0.id)?;
+            let ask = claim.ask(self.0.id)?;
+            is_moved |= self.moved(ask.identity.id, ask.home).is_some();
+        }
+        if is_moved {
+            return claims.iter().map(|claim| self.claim_on(claim)).collect();
         }
         let mut outcomes = Vec::with_capacity(claims.len());
         let settle = |claimed| outcomes.push(self.outcome(claimed));
@@ -350,12 +454,16 @@ impl Engine {
 
     /// The id of a key of this engine.
     pub(crate) fn id_of(&self, key: Key) -> Result<[u64; 2], ClaimError> {
-        if key.engine == self.0.id { Ok(key.id) } else { Err(ClaimError::WrongEngine) }
+        if key.engine != self.0.id {
+            return Err(ClaimError::WrongEngine);
+        }
+        Ok(self.moved(key.id, key.home).map_or(key.id, |(id, _)| id))
     }
 
-    /// The key that has this id.
-    pub(crate) fn key_of(&self, id: [u64; 2]) -> Key {
-        Key { id, engine: self.0.id, terms: self.0.terms }
+    /// The key that has this id now, as the record has its realm.
+    pub(crate) fn key_of(&self, id: [u64; 2], realm: Realm) -> Key {
+        let home = self.0.core.realms.home_of(realm);
+        Key { id, engine: self.0.id, home, terms: self.0.terms }
     }
 
     pub(crate) fn run_options(&self) -> (u64, OnError) {

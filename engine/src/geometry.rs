@@ -5,6 +5,7 @@
 
 use crate::memory::arena::Granule;
 use crate::memory::budget::Room;
+use crate::realms::Realms;
 use crate::record::fate::Fate;
 use crate::record::flight::Flights;
 use crate::record::{Field, NODE_BITS};
@@ -28,6 +29,8 @@ pub(crate) struct Geometry {
     pub(crate) granules: u64,
     /// Granules that there are.
     pub(crate) arena_granules: u32,
+    /// Namespaces, and scopes that have limits.
+    pub(crate) realms: u32,
     pub(crate) wheel: Shape,
     /// Bits of a lease's generation that are used.
     pub(crate) generation_mask: u64,
@@ -68,6 +71,7 @@ impl Geometry {
             waiters: waiters as u32,
             granules,
             arena_granules: arena.min(u32::MAX.into()) as u32,
+            realms: Realms::COUNT_MAX,
             // 128^4 ms: 3 days; what has longer is looked at once in that time.
             wheel: Shape { slot_bits: 7, level_count: 4 },
             generation_mask: Fate::GENERATION_MAX,

@@ -165,15 +165,15 @@ impl Iterator for Listing<'_> {
             self.cursor = engine.core().list(self.cursor, &mut self.entries);
         }
         Some(match self.entries.pop()? {
-            Entry::InFlight { id, facts, term, waiters, is_detached } => Listed {
-                key: engine.key_of(id),
+            Entry::InFlight { id, realm, facts, term, waiters, is_detached } => Listed {
+                key: engine.key_of(id, realm),
                 status: Status::InFlight(engine.info_of(facts, term)),
                 attempt: facts.attempt,
                 waiters,
                 is_detached,
             },
             Entry::Halted { id, glance } => Listed {
-                key: engine.key_of(id),
+                key: engine.key_of(id, glance.realm()),
                 status: engine.finished_status(glance),
                 attempt: 0,
                 waiters: 0,

@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::builder::KeyHash;
 use crate::protocol::Terms;
+use crate::realms::Home;
 
 /// What a key is unique within: a tenant, a user, an account.
 ///
@@ -29,6 +30,7 @@ pub enum Scope<'a> {
 pub struct Key {
     pub(crate) id: [u64; 2],
     pub(crate) engine: u64,
+    pub(crate) home: Home,
     pub(crate) terms: Terms,
 }
 
@@ -40,6 +42,8 @@ pub enum KeyError {
     Empty,
     /// Longer than [`Key::LENGTH_MAX`].
     TooLong,
+    /// One namespace more than there can be: 1 048 575, less the scopes in use that have limits.
+    TooManyNamespaces,
 }
 
 impl core::fmt::Display for KeyError {
@@ -49,6 +53,7 @@ impl core::fmt::Display for KeyError {
             KeyError::TooLong => {
                 write!(f, "a key, scope or namespace has at most {} bytes", Key::LENGTH_MAX)
             }
+            KeyError::TooManyNamespaces => f.write_str("there are too many namespaces"),
         }
     }
 }
@@ -96,6 +101,8 @@ enum Domain {
     Stream = b's',
     Placement = b'l',
     RawMask = b'r',
+    Scope = b'c',
+    Epoch = b'e',
 }
 
 /// The engine's secret, and the hash it keys.
@@ -144,6 +151,23 @@ impl Secret {
             return self.key_id(namespace, Scope::None, &bits.to_le_bytes());
         }
         [bits as u64 ^ self.raw_mask[0], (bits >> 64) as u64 ^ self.raw_mask[1]]
+    }
+
+    /// What a scope's account is found by; never 0.
+    pub(crate) fn scope_id(&self, scope: &[u8]) -> u64 {
+        let mut hash = self.start(Domain::Scope);
+        hash.field(scope);
+        hash.finish()[0].max(1)
+    }
+
+    /// What the ids of a namespace differ by in this epoch.
+    pub(crate) fn epoch_mask(&self, epoch: u32) -> [u64; 2] {
+        if epoch == 0 {
+            return [0; 2];
+        }
+        let mut hash = self.start(Domain::Epoch);
+        hash.field(&epoch.to_le_bytes());
+        hash.finish()
     }
 
     pub(crate) fn fingerprint(&self) -> FingerprintBuilder {

@@ -57,6 +57,7 @@ mod namespace;
 mod operate;
 mod outcome;
 mod protocol;
+mod realms;
 mod record;
 mod replay;
 mod run;

@@ -129,6 +129,10 @@ pub enum Limit {
     Bytes,
     /// Waiters, of this key or in all.
     Waiters,
+    /// What the key's namespace may have of records or bytes.
+    Namespace,
+    /// What the key's scope may have of records or bytes.
+    Scope,
 }
 
 /// When a record began, how long it has left, and whose it is.

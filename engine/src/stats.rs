@@ -22,6 +22,8 @@ pub(crate) enum Count {
     FullRecords,
     FullBytes,
     FullWaiters,
+    FullNamespace,
+    FullScope,
     Closed,
     Completes,
     Tombstones,
@@ -48,6 +50,8 @@ impl Count {
             Limit::Records => Count::FullRecords,
             Limit::Bytes => Count::FullBytes,
             Limit::Waiters => Count::FullWaiters,
+            Limit::Namespace => Count::FullNamespace,
+            Limit::Scope => Count::FullScope,
         }
     }
 }
@@ -139,6 +143,10 @@ pub struct Stats {
     pub full_bytes: u64,
     /// Claims refused for the limits of waiters.
     pub full_waiters: u64,
+    /// Claims refused because their namespace was full.
+    pub full_namespace: u64,
+    /// Claims refused because their scope was full.
+    pub full_scope: u64,
     /// Claims refused because the engine was closed.
     pub closed: u64,
     /// Leases that ended with a response.
@@ -203,6 +211,8 @@ impl Stats {
             full_records: sum(Count::FullRecords),
             full_bytes: sum(Count::FullBytes),
             full_waiters: sum(Count::FullWaiters),
+            full_namespace: sum(Count::FullNamespace),
+            full_scope: sum(Count::FullScope),
             closed: sum(Count::Closed),
             completes: sum(Count::Completes),
             tombstones: sum(Count::Tombstones),

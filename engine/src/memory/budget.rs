@@ -28,6 +28,15 @@ impl Room {
         Self(RecordBits::put(records as u64) | GranuleBits::put(granules as u64))
     }
 
+    /// As one word, to be kept.
+    pub(crate) const fn bits(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
     #[inline]
     pub(crate) fn records(self) -> u32 {
         RecordBits::get(self.0) as u32

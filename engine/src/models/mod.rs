@@ -28,6 +28,7 @@ use crate::clock::{Clock, ManualClock};
 use crate::geometry::Geometry;
 use crate::outcome::{Completion, OnEnd, Origin, Reason, Stale};
 use crate::protocol::{Ask, Claimed, Core, Ending, Held, Refusal, Rules, Terms, Verdict, Waiting};
+use crate::realms::Home;
 use crate::record::fate::Fate;
 use crate::record::flight::Identity;
 use crate::record::response::{Kind, granules_for};
@@ -101,6 +102,7 @@ fn geometry() -> Geometry {
         waiters: 3,
         granules: 8,
         arena_granules: 12,
+        realms: 4,
         wheel: Shape { slot_bits: 1, level_count: 3 },
         generation_mask: Fate::GENERATION_MAX,
         pins_high: 100,
@@ -262,6 +264,7 @@ fn ask(key: u64) -> Ask {
             on_abandon: OnEnd::HandOver,
             on_expiry: OnEnd::HandOver,
         },
+        home: Home::default(),
         owner: key,
         wait: false,
         may_execute: true,

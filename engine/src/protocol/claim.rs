@@ -16,6 +16,7 @@ use crate::protocol::expiry::Lapse;
 use crate::protocol::hand_over::Waiting;
 use crate::protocol::lookup::View;
 use crate::protocol::{Core, Held, Terms};
+use crate::realms::Home;
 use crate::record::fate::Fate;
 use crate::record::flight::{Facts, Identity, equal};
 use crate::record::response::Response;
@@ -30,6 +31,7 @@ use crate::table::{Hit, NoSlot, Place, Scan};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ask {
     pub(crate) identity: Identity,
+    pub(crate) home: Home,
     pub(crate) terms: Terms,
     pub(crate) owner: u64,
     pub(crate) wait: bool,

@@ -80,7 +80,10 @@ impl Core {
             // Our pin goes with the slot's.
             Some(pins) if response.unlink(pins - 1) => {}
             // Held after all: it stays where it is, and keeps its share beside the copy's.
-            Some(_) => return None,
+            Some(_) => {
+                self.realms.add(response.realm(), Room::of(0, size));
+                return None;
+            }
         }
         self.room.give(Room::of(0, size), self.shard());
         switched.map(|_| size)

@@ -4,6 +4,7 @@ use crate::memory::budget::Room;
 use crate::outcome::{Limit, Origin, Reason};
 use crate::protocol::claim::{Ask, Claimed, Look, origin_after};
 use crate::protocol::{Core, Held};
+use crate::realms::{Exceeded, Home, Realm};
 use crate::record::flight::{Facts, Identity};
 use crate::sync::{model_fence, thread};
 use crate::table::slot::Slot;
@@ -14,8 +15,9 @@ pub(super) struct Draft<'a> {
     core: &'a Core,
     pub(super) shard: usize,
     flight: Option<Drafted>,
-    /// What it has drawn and not used.
+    /// What it has drawn and not used, for a record of this realm.
     room: Room,
+    realm: Realm,
     pub(super) has_cleared_line: bool,
     pub(super) reserved: Option<SlotRef>,
     /// What the lease will follow on, as far as this claim has seen it end.
@@ -55,6 +57,7 @@ impl<'a> Draft<'a> {
             shard: core.shard(),
             flight: None,
             room: Room::NONE,
+            realm: Realm::default(),
             has_cleared_line: false,
             reserved: None,
             origin: Origin::Fresh,
@@ -79,12 +82,7 @@ impl<'a> Draft<'a> {
     /// A flight that is ready to be published, with the room it `needs`.
     pub(super) fn prepare(&mut self, ask: &Ask, now: u64, needs: Room) -> Result<Drafted, Limit> {
         let core = self.core;
-        let lacks = needs.minus(self.room);
-        if !core.with_room(None, || core.room.take(lacks, self.shard)) {
-            let is_records = core.room.left().records() < lacks.records();
-            return Err(if is_records { Limit::Records } else { Limit::Bytes });
-        }
-        self.room = self.room.plus(lacks);
+        self.draw(ask.home, needs)?;
         let facts = Facts { started: now, owner: ask.owner, attempt: self.attempt };
         let fingerprint = ask.identity.fingerprint.or(self.bound);
         let drafted = match self.flight {
@@ -93,10 +91,42 @@ impl<'a> Draft<'a> {
         };
         let flight = core.flights.get(drafted.index);
         flight.bind(fingerprint);
+        flight.set_realm(self.realm);
         flight.set_facts(facts);
         flight.set_retention(ask.terms.retention);
         flight.draft(drafted.generation, core.term(&ask.terms, drafted.generation, now));
         Ok(drafted)
+    }
+
+    /// Draws on the limits what is needed and not there yet.
+    fn draw(&mut self, home: Home, needs: Room) -> Result<(), Limit> {
+        let (core, shard) = (self.core, self.shard);
+        let lacks = needs.minus(self.room);
+        if lacks == Room::NONE {
+            return Ok(());
+        }
+        let is_first = self.room == Room::NONE;
+        let (mut realm, mut exceeded) = (self.realm, None);
+        let is_drawn = core.with_room(None, || {
+            // Once it has drawn something there, the realm stays (realms.2).
+            let entered = if is_first { core.realms.enter(home) } else { Ok(realm) };
+            let taken = entered.and_then(|entered| {
+                realm = entered;
+                core.take_room(realm, lacks, shard)
+            });
+            exceeded = taken.err();
+            taken == Ok(true)
+        });
+        if is_drawn {
+            (self.realm, self.room) = (realm, self.room.plus(lacks));
+            return Ok(());
+        }
+        Err(match exceeded {
+            Some(Exceeded::Namespace) => Limit::Namespace,
+            Some(Exceeded::Scope) => Limit::Scope,
+            None if core.room.left().records() < lacks.records() => Limit::Records,
+            None => Limit::Bytes,
+        })
     }
 
     fn draft(&mut self, id: [u64; 2]) -> Result<Drafted, Limit> {
@@ -152,7 +182,7 @@ impl Drop for Draft<'_> {
             core.flights.free(drafted.index, thread::current());
         }
         if self.room != Room::NONE {
-            core.room.give(self.room, self.shard);
+            core.give_room(self.realm, self.room, self.shard);
         }
     }
 }

@@ -157,9 +157,11 @@ impl Core {
         // Before the step: afterwards the flight may be another tenant's any moment.
         let tenancy = flight.tenancy();
         let generation = holder.generation();
+        // R4: no hand-over into an epoch that is over.
+        let is_cleared = self.realms.is_cleared(flight.realm());
         let to = |ties: Ties| {
             let Ties { awaited, severed, detached } = ties;
-            if policy == OnEnd::HandOver && awaited && !severed {
+            if policy == OnEnd::HandOver && awaited && !severed && !is_cleared {
                 Fate::Vacated { reason, generation }
             } else {
                 Fate::Dropped { detached, reason, awaited, generation }
@@ -182,7 +184,7 @@ impl Core {
         let flight = self.flights.get(index);
         let term = flight.term();
         let tenancy = flight.tenancy();
-        let identity = flight.identity();
+        let (identity, realm) = (flight.identity(), flight.realm());
         let seat = Seat::unpack(flight.seat());
         let retention = ending.retention.unwrap_or_else(|| flight.retention());
         // What was read above is the lease's if it is there until the step below (fate.1).
@@ -192,6 +194,7 @@ impl Core {
         let now = self.clock.now();
         let mut head = Head {
             identity,
+            realm,
             kind: ending.kind,
             reason: ending.reason,
             finished: now,
@@ -212,18 +215,19 @@ impl Core {
         let mut kept = false;
         let ended = flight.change_holder(holder, |ties| {
             let Ties { awaited, severed, detached } = ties;
-            kept = retention > 0 && !severed;
+            let is_away = severed || self.realms.is_cleared(realm);
+            kept = retention > 0 && !is_away;
             let ended = Fate::Ended { detached, loc, kept, awaited, generation };
             response.set_holders(kept, ended.holds().is_some());
-            if severed {
+            if is_away {
                 fit = Completion::Detached;
             }
             ended
         });
         let Some(ended) = ended else {
             // Nobody has seen it. The record's own granule stays with the flight.
-            let room = self.free_response(response);
-            self.room.give(room.minus(NEXT), self.shard());
+            let room = self.free_response(response, NEXT);
+            self.room.give(room, self.shard());
             return Err(Stale);
         };
         // Ends without a result have their own count of this, in `give_up`.
@@ -259,13 +263,13 @@ impl Core {
             // Within `max_response` it fits.
             let size = granules_for(bytes.len()) as u32;
             let extra = Room::of(0, size).minus(NEXT);
-            if self.with_room(flight, || self.room.take(extra, shard)) {
+            let take = || self.take_room(head.realm, extra, shard) == Ok(true);
+            if self.with_room(flight, take) {
                 if let Some(loc) = self.alloc_granules(size, flight) {
-                    let response =
-                        Response::write(&self.arena, loc, size, (&*head, self.stamp()), bytes);
+                    let response = Response::write(&self.arena, loc, (&*head, self.stamp()), bytes);
                     return (response, Completion::Stored);
                 }
-                self.room.give(extra, shard);
+                self.give_room(head.realm, extra, shard);
             }
             fit = Completion::Tombstone(NoBody::NoRoom);
         }
@@ -278,7 +282,7 @@ impl Core {
         loop {
             if let Some(loc) = self.arena.alloc(1, shard) {
                 let written = (&*head, self.stamp());
-                return (Response::write(&self.arena, loc, 1, written, &[]), fit);
+                return (Response::write(&self.arena, loc, written, &[]), fit);
             }
         }
     }
@@ -348,11 +352,12 @@ impl Core {
         }
     }
 
-    /// Takes a published slot out of the table, and its key off the count.
+    /// Takes the slot of a flight out of the table, and its key off the count.
     pub(super) fn remove(&self, at: SlotRef, slot: Slot) -> bool {
         let removed = self.table.remove(at, slot).is_ok();
-        if removed {
-            self.room.give(Room::of(1, 0), self.shard());
+        if let (true, Slot::Flight { flight, .. }) = (removed, slot) {
+            // Still this tenant's: the caller is yet to detach it (fate.3).
+            self.give_room(self.flights.get(flight).realm(), Room::of(1, 0), self.shard());
         }
         removed
     }
@@ -394,7 +399,7 @@ impl Core {
                     self.release(self.response(loc), 1);
                 }
             }
-            _ => self.room.give(NEXT, self.shard()),
+            _ => self.give_room(self.flights.get(index).realm(), NEXT, self.shard()),
         }
         self.flights.free(index, thread::current());
     }

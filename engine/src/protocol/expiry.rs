@@ -6,8 +6,9 @@
 use crate::memory::budget::Room;
 use crate::outcome::{OnEnd, Reason};
 use crate::protocol::Core;
+use crate::realms::{Exceeded, Realm};
 use crate::record::fate::Fate;
-use crate::record::response::Response;
+use crate::record::response::{Glance, Response};
 use crate::record::term::Term;
 use crate::stats::Count;
 use crate::sync::{AtomicU32, Ordering};
@@ -19,6 +20,9 @@ use crate::wheel::Entry;
 const TICK_ENTRIES: u32 = 4096;
 /// Words of 64 flights that one tick looks through.
 const TICK_FLIGHT_WORDS: u32 = 1024;
+/// Lines that one tick looks through for what was cleared, and words of 64 realms.
+const TICK_LINES: u32 = 4096;
+const TICK_REALM_WORDS: u32 = 16;
 /// Wheel entries, words of flights and lines that one attempt to make room works through.
 const ROOM_ENTRIES: u32 = 128;
 const ROOM_FLIGHT_WORDS: u32 = 16;
@@ -62,8 +66,37 @@ impl Core {
         let now = self.clock.now();
         let left = self.remind_due(now, TICK_ENTRIES);
         let swept = self.sweep_flights(&self.flight_sweep, TICK_FLIGHT_WORDS, now, None);
+        let is_clear = self.sweep_cleared(now);
+        self.sweep_realms();
         self.peaks();
-        left == 0 || !swept
+        left == 0 || !swept || !is_clear
+    }
+
+    /// Removes what was cleared from some lines; true if none are left.
+    fn sweep_cleared(&self, now: u64) -> bool {
+        // Relaxed: a place to go on from. A namespace that is cleared meanwhile begins anew.
+        let less = |lines: u32| (lines > 0).then(|| lines.saturating_sub(TICK_LINES));
+        let lines = &self.cleared_lines;
+        let Ok(end) = lines.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less) else {
+            return true;
+        };
+        for line in end.saturating_sub(TICK_LINES)..end {
+            for hit in self.table.scan_line(line) {
+                let is_cleared =
+                    |glance: Glance| self.realms.is_cleared(glance.realm()).then_some(());
+                if self.with_glance(hit, is_cleared).is_some() {
+                    self.expire_if_due(hit, now);
+                }
+            }
+        }
+        end <= TICK_LINES
+    }
+
+    fn sweep_realms(&self) {
+        // Relaxed: a place to go on from.
+        let from = self.realm_sweep.load(Ordering::Relaxed);
+        let next = self.realms.sweep(from, TICK_REALM_WORDS);
+        self.realm_sweep.store(next, Ordering::Relaxed);
     }
 
     /// `take`, and if it fails, once more after making room, a few times (R2); `except` as in
@@ -82,6 +115,32 @@ impl Core {
             }
         }
         false
+    }
+
+    /// Draws on the limits, of the engine and of the realm. `Ok(false)`: the engine's, or the realm was
+    /// given up.
+    #[inline]
+    pub(super) fn take_room(
+        &self,
+        realm: Realm,
+        wanted: Room,
+        shard: usize,
+    ) -> Result<bool, Exceeded> {
+        if !self.realms.take(realm, wanted)? {
+            return Ok(false);
+        }
+        let is_taken = self.room.take(wanted, shard);
+        if !is_taken {
+            self.realms.give(realm, wanted);
+        }
+        Ok(is_taken)
+    }
+
+    /// Gives back what was drawn.
+    #[inline]
+    pub(super) fn give_room(&self, realm: Realm, room: Room, shard: usize) {
+        self.realms.give(realm, room);
+        self.room.give(room, shard);
     }
 
     /// Removes what has expired: by the wheel, and, for what the wheel may have lost, by looking at
@@ -226,7 +285,7 @@ impl Core {
     /// scan found, and the line is its line: one that came later, even to the same granule and, with
     /// an overflow pair, to another line's use of the same slot, ends after `now`.
     fn expire_if_over(&self, hit: Hit, response: Response<'_>, deadline: u64, now: u64) -> Expiry {
-        if deadline > now {
+        if deadline > now && !self.realms.is_cleared(response.realm()) {
             self.unpin(hit.at, response);
             return Expiry::Stays;
         }
@@ -249,6 +308,8 @@ impl Core {
         {
             match self.table.remove(hit.at, seen) {
                 Ok(()) => {
+                    // Before its bytes are: they hold the realm (realms.2).
+                    self.realms.give(response.realm(), Room::of(1, 0));
                     // Our own pin goes with it, unless it is at the response already (`move_pins`).
                     let made = self.unlink(response, pins.saturating_sub(1));
                     if pins == 0 {

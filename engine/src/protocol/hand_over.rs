@@ -13,7 +13,7 @@ use crate::protocol::claim::{Ask, origin_after};
 use crate::protocol::expiry::Lapse;
 use crate::protocol::{Core, Held, Terms};
 use crate::record::fate::{Fate, Ties};
-use crate::record::flight::Facts;
+use crate::record::flight::{Facts, Holder};
 use crate::record::term::Term;
 use crate::stats::Count;
 use crate::sync::{Ordering, fence};
@@ -139,6 +139,11 @@ impl Core {
                     self.leave(waiting);
                     return Some(Verdict::Closed);
                 }
+                if self.realms.is_cleared(flight.realm()) {
+                    // `serve` drops it.
+                    self.serve(waiting.flight, waiting.tenancy, now);
+                    return None;
+                }
                 let held = self.accept(waiting, now)?;
                 self.leave(waiting);
                 Some(Verdict::Execute(held))
@@ -191,6 +196,11 @@ impl Core {
             // The tenancy was read after the fate: the fate is the tenant's that the caller means.
             // Another's would be dropped without its waiters being told.
             if flight.tenancy() != tenancy {
+                return;
+            }
+            if self.realms.is_cleared(flight.realm()) {
+                let holder = Holder::Nobody(fate, ended);
+                let _ = self.let_go(index, holder, OnEnd::FailWaiters, Reason::Cleared);
                 return;
             }
             let term = flight.term();

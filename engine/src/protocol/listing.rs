@@ -1,6 +1,7 @@
 //! Listing what is in flight and what is halted (O2).
 
 use crate::protocol::Core;
+use crate::realms::Realm;
 use crate::record::fate::Fate;
 use crate::record::flight::Facts;
 use crate::record::response::{Glance, Kind};
@@ -9,8 +10,18 @@ use crate::record::term::Term;
 /// One entry: a record as it was at some moment of the call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Entry {
-    InFlight { id: [u64; 2], facts: Facts, term: Term, waiters: u32, is_detached: bool },
-    Halted { id: [u64; 2], glance: Glance },
+    InFlight {
+        id: [u64; 2],
+        realm: Realm,
+        facts: Facts,
+        term: Term,
+        waiters: u32,
+        is_detached: bool,
+    },
+    Halted {
+        id: [u64; 2],
+        glance: Glance,
+    },
 }
 
 /// Where a listing goes on.
@@ -56,12 +67,14 @@ impl Core {
             let tenancy = flight.tenancy();
             let (id, fate, term) = (flight.id(), flight.fate(), flight.term());
             let (facts, waiters) = (flight.facts(), flight.waiting());
-            let is_detached = fate.is_severed();
+            let is_severed = fate.is_severed();
+            let realm = flight.realm();
+            let is_detached = is_severed || self.realms.is_cleared(realm);
             let is_in_flight = matches!(fate, Fate::Leased { .. } | Fate::Vacated { .. });
             // A lease that the table does not name may be a draft (fate.5).
-            let is_record = is_in_flight && (is_detached || self.is_published(index, tenancy));
+            let is_record = is_in_flight && (is_severed || self.is_published(index, tenancy));
             if is_record && flight.still(tenancy) {
-                entries.push(Entry::InFlight { id, facts, term, waiters, is_detached });
+                entries.push(Entry::InFlight { id, realm, facts, term, waiters, is_detached });
             }
         }
     }
@@ -69,8 +82,11 @@ impl Core {
     fn list_halted(&self, line: u32, entries: &mut Vec<Entry>) {
         let now = self.clock.now();
         for hit in self.table.scan_line(line) {
-            let is_halted =
-                |glance: &Glance| glance.kind() == Kind::Halted && glance.deadline() > now;
+            let is_halted = |glance: &Glance| {
+                glance.kind() == Kind::Halted
+                    && glance.deadline() > now
+                    && !self.realms.is_cleared(glance.realm())
+            };
             if let Some(glance) = self.with_glance(hit, |glance| Some(glance).filter(is_halted)) {
                 entries.push(Entry::Halted { id: glance.id(), glance });
             }

@@ -41,6 +41,7 @@ use crate::geometry::Geometry;
 use crate::memory::arena::{Arena, Granule};
 use crate::memory::budget::{Budget, Room};
 use crate::outcome::OnEnd;
+use crate::realms::Realms;
 use crate::record::flight::Flights;
 use crate::record::response::Stamp;
 use crate::stats::{Count, Counters};
@@ -78,6 +79,7 @@ pub(crate) struct Core {
     pub(crate) geometry: Geometry,
     pub(crate) counters: Counters,
     seed: u64,
+    pub(crate) realms: Realms,
     table: Table,
     flights: Flights,
     nodes: Nodes,
@@ -91,6 +93,10 @@ pub(crate) struct Core {
     table_sweep: AtomicU32,
     room_sweep: AtomicU32,
     flight_sweep: AtomicU32,
+    /// Lines that are still to be looked through for what was cleared; and where the next look for scopes
+    /// that are not used goes on.
+    cleared_lines: AtomicU32,
+    realm_sweep: AtomicU32,
     /// Where the next search for a run that can be cleared goes on.
     compaction_cursor: AtomicU32,
     /// Halted records so far: their numbers (L8).
@@ -111,6 +117,7 @@ impl Core {
             geometry,
             counters: Counters::new(shards),
             seed,
+            realms: Realms::new(geometry.realms)?,
             table: Table::new(geometry.lines_for, shards)?,
             flights: Flights::new(geometry.flights, shards)?,
             nodes: Nodes::new(geometry.waiters, shards)?,
@@ -122,6 +129,8 @@ impl Core {
             table_sweep: AtomicU32::new(0),
             room_sweep: AtomicU32::new(0),
             flight_sweep: AtomicU32::new(0),
+            cleared_lines: AtomicU32::new(0),
+            realm_sweep: AtomicU32::new(0),
             compaction_cursor: AtomicU32::new(0),
             incidents: AtomicU32::new(0),
             records_peak: AtomicU64::new(0),
@@ -173,6 +182,14 @@ impl Core {
     fn next_incident(&self) -> u32 {
         // Relaxed: a number.
         self.incidents.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Clears a namespace (R4): its keys are other ones from now on. What is left of them is removed by
+    /// ticks, and by claims that need room.
+    pub(crate) fn clear(&self, namespace: u32) {
+        self.realms.clear(namespace);
+        // Relaxed: after the epoch; a sweep that does not see it yet leaves it to those that follow.
+        self.cleared_lines.store(self.table.line_count(), Ordering::Relaxed);
     }
 
     /// No new keys from now on, and no hand-overs.

@@ -84,7 +84,7 @@ impl Core {
     #[inline]
     pub(crate) fn release(&self, response: Response<'_>, count: u64) {
         if response.release(count) {
-            let room = self.free_response(response);
+            let room = self.free_response(response, Room::NONE);
             self.room.give(room, self.shard());
         }
     }
@@ -93,16 +93,18 @@ impl Core {
     /// this made, for the caller to give back.
     #[must_use]
     pub(super) fn unlink(&self, response: Response<'_>, pins: u64) -> Room {
-        if response.unlink(pins) { self.free_response(response) } else { Room::NONE }
+        if response.unlink(pins) { self.free_response(response, Room::NONE) } else { Room::NONE }
     }
 
     /// Frees the memory of a response that nobody holds (response.2), or has seen yet. Returns the
-    /// room that this made, for the caller to give back.
+    /// room that this made, for the caller to give back; without `kept`, which is still needed.
     #[must_use]
-    pub(super) fn free_response(&self, response: Response<'_>) -> Room {
-        let size = response.size();
+    pub(super) fn free_response(&self, response: Response<'_>, kept: Room) -> Room {
+        let (size, realm) = (response.size(), response.realm());
         self.arena.free(response.loc(), size);
-        Room::of(0, size)
+        let room = Room::of(0, size).minus(kept);
+        self.realms.give(realm, room);
+        room
     }
 
     /// One hold more, by somebody who has one.

@@ -223,6 +223,7 @@ impl Core {
     fn head_after(&self, halted: Response<'_>, kind: Kind, (now, retention): (u64, u64)) -> Head {
         Head {
             identity: halted.identity(),
+            realm: halted.realm(),
             kind,
             reason: halted.reason(),
             finished: now,
@@ -241,7 +242,8 @@ impl Core {
         bytes: &[u8],
     ) -> Option<Settled> {
         let shard = self.shard();
-        if !self.with_room(None, || self.room.take(NEXT, shard)) {
+        let take = || self.take_room(head.realm, NEXT, shard) == Ok(true);
+        if !self.with_room(None, take) {
             self.unpin(hit.at, before);
             return Some(Settled::Full);
         }
@@ -267,7 +269,7 @@ impl Core {
             }
         }
         if replaced.is_none() {
-            let room = self.free_response(response);
+            let room = self.free_response(response, Room::NONE);
             self.room.give(room, shard);
         }
         self.release(before, 1);

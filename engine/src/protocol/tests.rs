@@ -23,6 +23,7 @@ const LEASE: u64 = 10;
 fn core(granules: u64) -> (Core, ManualClock) {
     let clock = ManualClock::new();
     let geometry = Geometry {
+        realms: 4,
         shards: 1,
         records: 4,
         lines_for: 1,
@@ -52,7 +53,7 @@ fn ask(wait: bool) -> Ask {
         on_expiry: OnEnd::HandOver,
     };
     let identity = Identity { id: [1, 2], fingerprint: None };
-    Ask { identity, terms, owner: 0, wait, may_execute: true }
+    Ask { identity, home: Default::default(), terms, owner: 0, wait, may_execute: true }
 }
 
 fn claim(core: &Core, ask: Ask) -> Claimed {
@@ -166,6 +167,7 @@ fn an_ended_lease_is_finished_by_the_next_claim() {
     let (core, _clock) = core(8);
     let held = own(&core);
     let mut head = crate::record::response::Head {
+        realm: Default::default(),
         identity: ask(false).identity,
         kind: Kind::Response,
         reason: Reason::Owner,

@@ -15,6 +15,7 @@
 //! | `started`, `owner`, `attempt` | the owner of the moment, for reports    | anyone; may be torn    |
 //! | `retention`         | the owner of the moment, before or as its lease begins | that owner        |
 //! | `seat`              | the claimer, before the slot names the flight     | the owners, to find it |
+//! | `realm`             | the claimer, before publishing                    | anyone, under tenancy  |
 //! | `waiters`           | add and subtract by those who join and leave      | those who join (W3)    |
 //!
 //! flight.1  `tenancy` changes before anything else does when a flight is used again, and a slot in
@@ -26,6 +27,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::memory::bitmap::Bitmap;
 use crate::memory::region::{Region, Zeroed};
+use crate::realms::Realm;
 use crate::record::fate::{Fate, Ties};
 use crate::record::term::Term;
 use crate::sync::thread::{EXCLUSIVE_NUMBERS, Thread};
@@ -50,6 +52,7 @@ pub(crate) struct Flight {
     retention: AtomicU64,
     seat: [AtomicU64; 2],
     pub(crate) waiters: AtomicU32,
+    realm: AtomicU32,
 }
 
 // SAFETY: region.1 (all fields are integer atomics; zero means Free, tenancy 0, an empty closed
@@ -305,6 +308,18 @@ impl Flight {
     pub(crate) fn set_retention(&self, retention: u64) {
         // Relaxed: as in `retention`.
         self.retention.store(retention, Ordering::Relaxed);
+    }
+
+    /// What the record belongs to. Only meaningful as `identity`.
+    pub(crate) fn realm(&self) -> Realm {
+        // Relaxed: flight.1 validates.
+        Realm::from_bits(self.realm.load(Ordering::Relaxed))
+    }
+
+    /// Before the flight is published.
+    pub(crate) fn set_realm(&self, realm: Realm) {
+        // Relaxed: as in `begin`.
+        self.realm.store(realm.bits(), Ordering::Relaxed);
     }
 
     /// Where the table names the flight; for the owner of the moment, as `retention`.

@@ -24,6 +24,7 @@
 
 use crate::memory::arena::{Arena, Granule};
 use crate::outcome::{Reason, State};
+use crate::realms::Realm;
 use crate::record::flight::Identity;
 use crate::record::{Field, TIME_BITS};
 use crate::sync::{Ordering, fence};
@@ -51,7 +52,7 @@ type Finished = Field<0, TIME_BITS>;
 type ReasonBits = Field<{ Finished::END }, { Reason::BITS }>;
 
 type Length = Field<0, 32>;
-type Size = Field<{ Length::END }, 32>;
+type RealmBits = Field<{ Length::END }, 32>;
 
 /// What a finished record says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,6 +99,7 @@ impl Kind {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Head {
     pub(crate) identity: Identity,
+    pub(crate) realm: Realm,
     pub(crate) kind: Kind,
     pub(crate) reason: Reason,
     /// When it was finished.
@@ -138,13 +140,12 @@ pub(crate) struct Response<'a> {
 }
 
 impl<'a> Response<'a> {
-    /// Writes a response into a fresh run of `size` granules at `loc`, but for its holders.
+    /// Writes a response into a fresh run of granules at `loc`, but for its holders.
     ///
     /// The caller alone has the run (bitmap.1).
     pub(crate) fn write(
         arena: &'a Arena,
         loc: u32,
-        size: u32,
         (head, stamp): (&Head, Stamp),
         bytes: &[u8],
     ) -> Self {
@@ -167,7 +168,7 @@ impl<'a> Response<'a> {
                 | Bound::put(identity.fingerprint.is_some().into()),
         );
         set(ORIGIN, Finished::put(head.finished) | ReasonBits::put(head.reason.pack()));
-        set(LENGTH, Length::put(head.length.into()) | Size::put(size.into()));
+        set(LENGTH, Length::put(head.length.into()) | RealmBits::put(head.realm.bits().into()));
         arena.write_bytes(loc + 1, bytes);
         this
     }
@@ -264,7 +265,16 @@ impl<'a> Response<'a> {
 
     /// Granules it takes.
     pub(crate) fn size(&self) -> u32 {
-        Size::get(self.word(LENGTH)) as u32
+        if !self.kind().has_bytes() {
+            return 1;
+        }
+        // What was stored with its bytes is within the limit of one response.
+        granules_for(Length::get(self.word(LENGTH)) as usize) as u32
+    }
+
+    /// What the record belongs to.
+    pub(crate) fn realm(&self) -> Realm {
+        Realm::from_bits(RealmBits::get(self.word(LENGTH)) as u32)
     }
 
     /// Says who will hold it: the slot that is about to name it, the flight, or both. Before
@@ -431,5 +441,10 @@ impl Glance {
     /// The number of a halted record.
     pub(crate) fn incident(&self) -> u32 {
         Length::get(self.length) as u32
+    }
+
+    /// What the record belongs to.
+    pub(crate) fn realm(&self) -> Realm {
+        Realm::from_bits(RealmBits::get(self.length) as u32)
     }
 }

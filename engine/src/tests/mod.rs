@@ -16,6 +16,7 @@ mod hand_over;
 mod identity;
 mod input;
 mod lease;
+mod namespaces;
 mod operate;
 mod room;
 mod stats;
