@@ -6,6 +6,7 @@ use core::time::Duration;
 use crate::clock::{Clock, DURATION_MAX, duration_millis};
 use crate::engine::Engine;
 use crate::geometry::Geometry;
+use crate::hook::{Event, Hook};
 use crate::key::Secret;
 use crate::memory::arena::Granule;
 use crate::outcome::{OnEnd, OnError};
@@ -87,6 +88,7 @@ pub struct Builder {
     key_hash: KeyHash,
     secret: Option<[u8; 16]>,
     clock: Option<Clock>,
+    hook: Option<Hook>,
     helper_thread: Option<bool>,
     /// Tests make the structures tiny.
     #[cfg(test)]
@@ -113,6 +115,7 @@ impl Default for Builder {
             key_hash: KeyHash::SipHash24,
             secret: None,
             clock: None,
+            hook: None,
             helper_thread: None,
             #[cfg(test)]
             shape: None,
@@ -232,6 +235,14 @@ impl Builder {
         self
     }
 
+    /// A function that is called with every [`Event`], by the thread that brings it about, before its call
+    /// returns. It runs with no lock held; it should be short, must not block, and its panic is
+    /// contained. One hook: the last one set. Default: none.
+    pub fn hook(mut self, hook: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        self.hook = Some(Hook::new(hook));
+        self
+    }
+
     /// Whether a thread of the engine's own removes what has expired. Default yes, with a manual
     /// clock no; without it, call [`Engine::tick`] now and then.
     pub fn helper_thread(mut self, helper_thread: bool) -> Self {
@@ -280,7 +291,7 @@ impl Builder {
         let secret = Secret::new(secret, self.key_hash);
         let clock = self.clock.unwrap_or_else(Clock::monotonic);
         let helper_thread = self.helper_thread.unwrap_or(clock.manual_clock().is_none());
-        let core = Core::new(geometry, rules, clock, secret.placement_seed())
+        let core = Core::new(geometry, rules, clock, secret.placement_seed(), self.hook)
             .ok_or(ConfigError::NoMemory)?;
         let engine = u64::from_ne_bytes(random()?);
         Engine::start(core, engine, secret, terms, (max_run, self.on_error), helper_thread)

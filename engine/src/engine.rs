@@ -1,18 +1,21 @@
 //! The engine: the public face of the protocol.
 
 use core::fmt;
+use core::time::Duration;
 use std::sync::Arc;
 
 use papaya::HashMap;
 
 use crate::builder::{Builder, ConfigError};
 use crate::claim::{Claim, ClaimError};
+use crate::clock::bounded_millis;
 use crate::helper::Helper;
+use crate::hook::What;
 use crate::key::{Fingerprint, FingerprintBuilder, Key, KeyError, Scope, Secret};
 use crate::lease::{Lease, Token, TokenError};
 use crate::namespace::{Namespace, NamespaceOptions};
 use crate::outcome::{OnError, Outcome};
-use crate::protocol::{Claimed, Core, Refusal, Terms};
+use crate::protocol::{Ask, Claimed, Core, Refusal, Terms};
 use crate::realms::{Home, Limits, Realm, Realms};
 use crate::record::response::Kind;
 use crate::replay::Replay;
@@ -298,7 +301,7 @@ impl Engine {
         }
         let mut claimed = Claimed::Refused(Refusal::Closed);
         self.0.core.claim(ask, &mut claimed);
-        Ok(self.outcome(claimed))
+        Ok(self.outcome(claimed, ask.identity.id))
     }
 
     /// Claims many keys in one call: faster than one by one, since their cache misses overlap. For
@@ -338,62 +341,56 @@ impl Engine {
             return claims.iter().map(|claim| self.claim_on(claim)).collect();
         }
         let mut outcomes = Vec::with_capacity(claims.len());
-        let settle = |claimed| outcomes.push(self.outcome(claimed));
+        let settle = |ask: &Ask, claimed| outcomes.push(self.outcome(claimed, ask.identity.id));
         self.0.core.claim_batch(claims, Claim::checked_ask, settle);
         Ok(outcomes)
     }
 
+    /// What a claim came to, counted and told.
     #[inline]
-    fn outcome(&self, claimed: Claimed) -> Outcome {
+    fn outcome(&self, claimed: Claimed, id: [u64; 2]) -> Outcome {
         let core = &self.0.core;
-        match claimed {
+        let (outcome, count, what) = match claimed {
             Claimed::Finished(loc) => self.finished(loc),
             Claimed::Execute(held) => {
-                core.count(Count::Executes);
-                Outcome::Execute(Lease::new(self.anchor(), held))
+                let lease = Lease::new(self.anchor(), held);
+                (Outcome::Execute(lease), Count::Executes, What::Executes)
             }
             Claimed::InFlight(waiting, facts, term) => {
-                core.count(Count::InFlight);
                 let waiter = waiting.map(|waiting| Waiter::new(self.anchor(), waiting));
-                Outcome::InFlight(InFlight::new(core, waiter, facts, term))
+                let other = InFlight::new(core, waiter, facts, term);
+                (Outcome::InFlight(other), Count::InFlight, What::InFlight)
             }
             Claimed::Mismatch(state) => {
-                core.count(Count::Mismatches);
-                Outcome::Mismatch(state)
+                (Outcome::Mismatch(state), Count::Mismatches, What::Mismatched(state))
             }
             Claimed::Refused(Refusal::Full(limit)) => {
-                core.count(Count::full(limit));
-                Outcome::Full(limit)
+                (Outcome::Full(limit), Count::full(limit), What::Full(limit))
             }
-            Claimed::Refused(Refusal::Closed) => {
-                core.count(Count::Closed);
-                Outcome::Closed
-            }
-        }
+            Claimed::Refused(Refusal::Closed) => (Outcome::Closed, Count::Closed, What::Closed),
+        };
+        core.count(count);
+        core.note(what, id);
+        outcome
     }
 
     /// What a finished record says; its hold is taken over, or let go of with the replay.
     #[inline]
-    fn finished(&self, loc: u32) -> Outcome {
-        let core = &self.0.core;
+    fn finished(&self, loc: u32) -> (Outcome, Count, What) {
         let replay = Replay::new(self.anchor(), loc);
-        let response = core.response(loc);
+        let response = self.0.core.response(loc);
         match response.kind() {
             Kind::Response | Kind::Error => {
-                core.count(Count::Replays);
-                Outcome::Replay(replay)
+                (Outcome::Replay(replay), Count::Replays, What::Replayed)
             }
-            Kind::Tombstone => {
-                core.count(Count::Done);
-                Outcome::Done(replay.info())
-            }
+            Kind::Tombstone => (Outcome::Done(replay.info()), Count::Done, What::Done),
             Kind::Cancelled => {
-                core.count(Count::Cancelled);
-                Outcome::Cancelled(response.reason())
+                let reason = response.reason();
+                (Outcome::Cancelled(reason), Count::Cancelled, What::Cancelled(reason))
             }
             Kind::Halted => {
-                core.count(Count::Halted);
-                Outcome::Halted(response.reason())
+                let reason = response.reason();
+                (Outcome::Halted(reason), Count::Halted, What::Halted(reason))
             }
         }
     }
@@ -439,7 +436,20 @@ impl Engine {
     /// a lease gets [`WaitOutcome::Closed`](crate::WaitOutcome::Closed). Replays go on, owners may
     /// finish.
     pub fn close(&self) {
-        self.0.core.close();
+        self.0.core.close(None);
+    }
+
+    /// As [`close`](Self::close), and after `time` (at most ten years) every lease that has not ended is
+    /// ended: waiters get [`Cancelled(Shutdown)`](crate::WaitOutcome::Cancelled), and an owner that
+    /// comes later is [`Stale`](crate::Stale). Where a lease's age would [halt](crate::Claim::on_expiry)
+    /// the key, it is halted instead. Does not block (P4).
+    ///
+    /// Closing again can only bring that point forward. [`stats`](Self::stats) tells whether anybody is
+    /// still at work: records in the [listing](Self::listing).
+    pub fn close_within(&self, time: Duration) {
+        let clock = &self.0.core.clock;
+        let deadline = clock.deadline(clock.now(), bounded_millis(time));
+        self.0.core.close(Some(deadline));
     }
 
     /// Counters and gauges.

@@ -56,14 +56,6 @@ pub struct Listed {
     pub is_detached: bool,
 }
 
-impl Listed {
-    /// The hash that stands for the key: for reports, where keys themselves must not appear (H5).
-    #[must_use]
-    pub fn key_hash(&self) -> u128 {
-        u128::from(self.key.id[0]) | u128::from(self.key.id[1]) << 64
-    }
-}
-
 /// What is in flight and what is halted; see [`Engine::listing`].
 #[derive(Debug)]
 pub struct Listing<'a> {

@@ -64,6 +64,12 @@ impl Key {
     /// The most bytes of a key, a scope or a namespace's name. Hash what is longer.
     pub const LENGTH_MAX: usize = 65_536;
 
+    /// The hash that stands for the key in reports and events (H5), until its namespace is cleared.
+    #[must_use]
+    pub fn hash(&self) -> u128 {
+        hash_of(self.id)
+    }
+
     pub(crate) fn check(bytes: &[u8]) -> Result<(), KeyError> {
         match bytes.len() {
             0 => Err(KeyError::Empty),
@@ -71,6 +77,11 @@ impl Key {
             _ => Err(KeyError::TooLong),
         }
     }
+}
+
+/// An id, as reports have it.
+pub(crate) fn hash_of(id: [u64; 2]) -> u128 {
+    u128::from(id[0]) | u128::from(id[1]) << 64
 }
 
 /// 128 bits that stand for what a request says.

@@ -176,6 +176,18 @@ impl Lease {
         Token { engine: self.anchor.engine, held: self.held }
     }
 
+    /// Ends with a record of any kind, for tests that want one.
+    pub(crate) fn end_as(
+        mut self,
+        kind: Kind,
+        reason: Reason,
+        bytes: &[u8],
+    ) -> Result<Completion, Stale> {
+        self.is_over = true;
+        let ending = Ending { kind, reason, bytes, retention: None };
+        self.anchor.core.complete(&self.held, ending)
+    }
+
     fn end(
         mut self,
         kind: Kind,

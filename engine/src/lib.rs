@@ -49,6 +49,7 @@ mod clock;
 mod engine;
 mod geometry;
 mod helper;
+mod hook;
 mod inspect;
 mod key;
 mod lease;
@@ -65,6 +66,8 @@ mod run_async;
 mod stats;
 mod sync;
 mod table;
+#[cfg(not(idem_loom))]
+pub mod testing;
 mod wait;
 mod waiter;
 mod wheel;
@@ -79,6 +82,7 @@ pub use callback::Callback;
 pub use claim::{Claim, ClaimError};
 pub use clock::{Clock, ManualClock};
 pub use engine::Engine;
+pub use hook::{Event, What};
 pub use inspect::{HaltToken, Listed, Listing, Status};
 pub use key::{Fingerprint, FingerprintBuilder, Key, KeyError, Scope};
 pub use lease::{Lease, Token, TokenError};
@@ -91,7 +95,7 @@ pub use outcome::{
 pub use replay::Replay;
 pub use run::Ran;
 pub use run_async::{OnDrop, Work};
-pub use stats::Stats;
+pub use stats::{Stats, WaitTimes};
 pub use waiter::{InFlight, Waiter};
 
 #[cfg(doctest)]

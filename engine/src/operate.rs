@@ -10,7 +10,6 @@ use crate::inspect::HaltToken;
 use crate::key::Key;
 use crate::outcome::{Completion, Limit, OnEnd, Outcome, Reason, Removal, State};
 use crate::protocol::{Settled, Settlement};
-use crate::stats::Count;
 
 /// How a halted record is to be settled (L8).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -192,7 +191,6 @@ impl Engine {
             Settled::Stale => return Err(ResolveError::Stale),
             Settled::Full => return Err(ResolveError::Full(Limit::Bytes)),
         };
-        self.core().count(Count::Resolved);
         Ok(match resolution {
             Resolution::Complete(..) => Resolved::Completed(fit),
             Resolution::Release => Resolved::Released,

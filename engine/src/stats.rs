@@ -1,5 +1,7 @@
 //! Counters: always on, without a word that threads meet at, never on a decision path.
 
+use core::time::Duration;
+
 use crossbeam_utils::CachePadded;
 
 use crate::outcome::Limit;
@@ -40,6 +42,7 @@ pub(crate) enum Count {
     Forced,
     Forgotten,
     Resolved,
+    Shutdowns,
     /// Not for reports: numbers the responses that a thread writes.
     Stamps,
 }
@@ -56,7 +59,9 @@ impl Count {
     }
 }
 
-const KINDS: usize = Count::Stamps as usize + 1;
+/// Where the buckets of the wait-time histogram begin, among the counts.
+const WAITS: usize = Count::Stamps as usize + 1;
+const KINDS: usize = WAITS + WaitTimes::BUCKETS;
 
 type Set = CachePadded<[AtomicU64; KINDS]>;
 
@@ -74,15 +79,25 @@ impl Counters {
 
     #[inline]
     pub(crate) fn add(&self, what: Count, times: u64, thread: Thread, shard: usize) {
+        self.add_to(what as usize, times, thread, shard);
+    }
+
+    #[inline]
+    fn add_to(&self, what: usize, times: u64, thread: Thread, shard: usize) {
         // Relaxed throughout: counts. Load and store lose nothing: whoever has the number next comes
         // after us (edge "thread number").
-        let count = &self.sets[self.set(thread, shard)][what as usize];
+        let count = &self.sets[self.set(thread, shard)][what];
         if thread.is_exclusive {
             // So no locked instruction.
             count.store(count.load(Ordering::Relaxed) + times, Ordering::Relaxed);
         } else {
             count.fetch_add(times, Ordering::Relaxed);
         }
+    }
+
+    /// A wait that took so long.
+    pub(crate) fn waited(&self, micros: u64, thread: Thread, shard: usize) {
+        self.add_to(WAITS + WaitTimes::bucket(micros), 1, thread, shard);
     }
 
     /// A stamp for a response that the thread writes.
@@ -112,7 +127,11 @@ impl Counters {
     }
 
     pub(crate) fn sum(&self, what: Count) -> u64 {
-        self.sets.iter().map(|s| s[what as usize].load(Ordering::Relaxed)).sum()
+        self.sum_of(what as usize)
+    }
+
+    fn sum_of(&self, what: usize) -> u64 {
+        self.sets.iter().map(|s| s[what].load(Ordering::Relaxed)).sum()
     }
 }
 
@@ -179,6 +198,10 @@ pub struct Stats {
     pub forgotten: u64,
     /// Halted records that were settled.
     pub resolved: u64,
+    /// Leases that were ended as the engine closed.
+    pub shutdowns: u64,
+    /// How long waits took that came to an end, or were given up.
+    pub wait_times: WaitTimes,
     /// System calls made to wake a waiter.
     pub wakes: u64,
     /// Keys with a record, now.
@@ -229,7 +252,11 @@ impl Stats {
             forced: sum(Count::Forced),
             forgotten: sum(Count::Forgotten),
             resolved: sum(Count::Resolved),
+            shutdowns: sum(Count::Shutdowns),
             wakes: core.parker.wakes(),
+            wait_times: WaitTimes(core::array::from_fn(|bucket| {
+                core.counters.sum_of(WAITS + bucket)
+            })),
             records: core.records_used(),
             records_peak,
             bytes: core.bytes_used(),
@@ -237,5 +264,44 @@ impl Stats {
             waiters: core.waiters_used(),
             waiters_peak,
         }
+    }
+}
+
+/// A histogram of waits, by powers of two of a microsecond.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct WaitTimes([u64; WaitTimes::BUCKETS]);
+
+impl WaitTimes {
+    /// Buckets there are. Bucket 0 has the waits of less than a microsecond, bucket `i` those of at
+    /// least 2^(i-1) and less than 2^i microseconds; the last has all that are longer.
+    pub const BUCKETS: usize = 32;
+
+    fn bucket(micros: u64) -> usize {
+        ((u64::BITS - micros.leading_zeros()) as usize).min(Self::BUCKETS - 1)
+    }
+
+    /// Waits in each bucket.
+    #[must_use]
+    pub fn counts(&self) -> &[u64; Self::BUCKETS] {
+        &self.0
+    }
+
+    /// Waits in all.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// A time that at least this part of the waits (0.99: 99 of 100) did not reach: the upper end of a
+    /// bucket, so up to twice too much. `None` if nobody has waited, or only the last bucket says.
+    #[must_use]
+    pub fn quantile(&self, part: f64) -> Option<Duration> {
+        let wanted = (self.count() as f64 * part.clamp(0.0, 1.0)).ceil().max(1.0) as u64;
+        let mut so_far = 0;
+        let bucket = self.0[..Self::BUCKETS - 1].iter().position(|count| {
+            so_far += count;
+            so_far >= wanted
+        });
+        bucket.map(|bucket| Duration::from_micros(1 << bucket))
     }
 }

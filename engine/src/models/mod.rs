@@ -146,7 +146,7 @@ impl World {
             halted_retention: RETENTION,
             accept_timeout: ACCEPT_TIMEOUT,
         };
-        let core = Core::new(geometry, rules, Clock::manual(&clock), 1).unwrap();
+        let core = Core::new(geometry, rules, Clock::manual(&clock), 1, None).unwrap();
         Arc::new(Self { core, clock, work: Default::default() })
     }
 

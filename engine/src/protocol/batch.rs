@@ -21,7 +21,7 @@ impl Core {
         &self,
         items: &[T],
         ask: impl Fn(&T) -> &Ask,
-        mut settle: impl FnMut(Claimed),
+        mut settle: impl FnMut(&Ask, Claimed),
     ) {
         for window in items.chunks(WINDOW) {
             let mut places = [Place::default(); WINDOW];
@@ -38,7 +38,7 @@ impl Core {
             for (place, item) in places.iter().zip(window) {
                 let mut claimed = Claimed::Refused(Refusal::Closed);
                 self.claim_at(*place, ask(item), now, &mut claimed);
-                settle(claimed);
+                settle(ask(item), claimed);
             }
         }
     }

@@ -5,6 +5,7 @@
 //! which every thread that meets such a flight does as well. A thread stopped anywhere in it holds
 //! up nobody.
 
+use crate::hook::What;
 use crate::memory::budget::Room;
 use crate::outcome::{Completion, NoBody, OnEnd, Origin, Reason, Stale};
 use crate::protocol::Core;
@@ -43,22 +44,35 @@ pub(crate) struct Ending<'a> {
 impl Core {
     /// Ends the lease with a response, shared by everyone who waits and kept for the retention.
     pub(crate) fn complete(&self, held: &Held, ending: Ending<'_>) -> Result<Completion, Stale> {
-        let fit = self
-            .end_with(held.flight, Holder::Lease(held.generation), ending)
-            .inspect_err(|_| self.count(Count::Stale))?;
-        self.count(Count::Completes);
-        match fit {
-            Completion::Stored => {}
-            Completion::Tombstone(_) => self.count(Count::Tombstones),
-            Completion::Detached => self.count(Count::Detached),
+        // Before the end: afterwards the flight may be another tenant's.
+        let id = self.flights.get(held.flight).id();
+        let holder = Holder::Lease(held.generation);
+        let ended = self.check_open(held).and_then(|()| self.end_with(held.flight, holder, ending));
+        match ended {
+            Ok(fit) => {
+                self.count(Count::Completes);
+                match fit {
+                    Completion::Stored => {}
+                    Completion::Tombstone(_) => self.count(Count::Tombstones),
+                    Completion::Detached => self.count(Count::Detached),
+                }
+                self.note(What::Completed(fit), id);
+            }
+            Err(Stale) => {
+                self.count(Count::Stale);
+                self.note(What::Stale, id);
+            }
         }
-        Ok(fit)
+        ended
     }
 
     /// Ends the lease without a result.
     pub(crate) fn give_up(&self, held: &Held, policy: OnEnd, reason: Reason) -> Result<(), Stale> {
+        let id = self.flights.get(held.flight).id();
         let late = self.is_late(held);
-        let ended = self.end_without_result(held.flight, held.generation, policy, reason);
+        let ended = self
+            .check_open(held)
+            .and_then(|()| self.end_without_result(held.flight, held.generation, policy, reason));
         let what = match (ended, policy) {
             (Err(Stale), _) => Count::Stale,
             (Ok(()), OnEnd::Halt) => Count::Halts,
@@ -68,11 +82,20 @@ impl Core {
         if late && ended.is_ok() {
             self.count(Count::Late);
         }
+        self.note(ended.map_or(What::Stale, |()| What::GaveUp(policy, reason)), id);
         ended
     }
 
     /// Moves the deadline to `millis` from now, never earlier (L1, term.1).
     pub(crate) fn renew(&self, held: &Held, millis: u64) -> Result<(), Stale> {
+        let id = self.flights.get(held.flight).id();
+        let renewed = self.check_open(held).and_then(|()| self.move_deadline(held, millis));
+        self.count(if renewed.is_ok() { Count::Renews } else { Count::Stale });
+        self.note(if renewed.is_ok() { What::Renewed } else { What::Stale }, id);
+        renewed
+    }
+
+    fn move_deadline(&self, held: &Held, millis: u64) -> Result<(), Stale> {
         let flight = self.flights.get(held.flight);
         let tag = Term::tag(held.generation);
         let deadline = self.clock.deadline(self.clock.now(), millis);
@@ -80,12 +103,10 @@ impl Core {
             let term = flight.term();
             // The fate is read after the term: if it still is this lease, so was the term (term.1).
             if !flight.fate().is_lease(held.generation) {
-                self.count(Count::Stale);
                 return Err(Stale);
             }
             let Term::Lease { tag: found, on_expiry, deadline: before } = term else {
                 // Lapsed: somebody is about to end it.
-                self.count(Count::Stale);
                 return Err(Stale);
             };
             if found != tag {
@@ -94,7 +115,6 @@ impl Core {
             }
             let later = Term::Lease { tag, on_expiry, deadline: before.max(deadline) };
             if flight.change_term(term, later).is_ok() {
-                self.count(Count::Renews);
                 return Ok(());
             }
         }

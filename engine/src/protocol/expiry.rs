@@ -3,6 +3,7 @@
 //! Nothing here is needed for a claim to be right (K7): deadlines are checked when a record is
 //! read. This gives memory back, and wakes those who wait for a lease that ran out.
 
+use crate::hook::What;
 use crate::memory::budget::Room;
 use crate::outcome::{OnEnd, Reason};
 use crate::protocol::Core;
@@ -347,6 +348,7 @@ impl Core {
                 Term::Lapsed { on_expiry, .. } => on_expiry,
                 Term::Offer { .. } => OnEnd::HandOver,
             };
+            let id = flight.id();
             let ended = self.end_without_result(index, generation, policy, Reason::LeaseExpired);
             if ended.is_err() {
                 return Lapse::Gone;
@@ -355,6 +357,7 @@ impl Core {
             if policy == OnEnd::Halt {
                 self.count(Count::Halts);
             }
+            self.note(What::LeaseExpired(policy), id);
             return Lapse::Expired;
         }
     }
@@ -388,7 +391,12 @@ impl Core {
     pub(super) fn look_after(&self, index: u32, now: u64) {
         let flight = self.flights.get(index);
         let tenancy = flight.tenancy();
-        match flight.fate() {
+        let fate = flight.fate();
+        let is_over = self.closing() <= now;
+        match fate {
+            fate if is_over
+                && self.is_published(index, tenancy)
+                && self.shut_flight(index, fate) => {}
             Fate::Leased { ties, generation } => {
                 if ties.severed && !ties.detached {
                     self.cut_by_number(index, tenancy);

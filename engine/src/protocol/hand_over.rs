@@ -8,6 +8,7 @@
 
 use core::task::Waker;
 
+use crate::hook::What;
 use crate::outcome::{Limit, OnEnd, Reason};
 use crate::protocol::claim::{Ask, origin_after};
 use crate::protocol::expiry::Lapse;
@@ -30,6 +31,8 @@ pub(crate) struct Waiting {
     terms: Terms,
     owner: u64,
     may_execute: bool,
+    /// When it joined, in microseconds, for the histogram.
+    since: u64,
 }
 
 /// What a waiter finds when it looks.
@@ -86,6 +89,7 @@ impl Core {
             terms: ask.terms,
             owner: ask.owner,
             may_execute: ask.may_execute,
+            since: self.clock.micros(),
         }))
     }
 
@@ -97,8 +101,9 @@ impl Core {
             let now = self.clock.now();
             let fate = flight.fate();
             match fate {
+                fate if self.closing() <= now && self.shut_flight(waiting.flight, fate) => {}
                 Fate::Leased { generation, .. } => {
-                    let until = flight.term().deadline();
+                    let until = flight.term().deadline().min(self.closing());
                     let lapse = self.lapse(waiting.flight, waiting.tenancy, generation, now);
                     if lapse == Lapse::Holds {
                         return Verdict::Wait(until);
@@ -177,6 +182,7 @@ impl Core {
         flight.set_retention(waiting.terms.retention);
         self.serve(waiting.flight, waiting.tenancy, now);
         self.count(Count::HandOvers);
+        self.note(What::HandedOver, flight.id());
         Some(Held {
             generation,
             flight: waiting.flight,
@@ -277,6 +283,7 @@ impl Core {
             // Whoever leaves may have been the one that watched, or the one that accepted.
             self.wake_watcher(waiting.flight, waiting.node);
         }
+        self.count_wait(waiting.since);
         // Relaxed: a count.
         flight.waiters.fetch_sub(1, Ordering::Relaxed);
         self.nodes.get(waiting.node).disarm();

@@ -10,12 +10,14 @@
 //! - `pins`: holding a response while looking at it. `compaction`: moving those that are in the way.
 //! - `lookup`: finding a key's record without claiming it; peek. `removal`: forget, detach, and what an
 //!   operator may do: end a lease by force, settle a halted record. `listing`: what is in flight, what is halted.
+//! - `close`: no new work, and the end of what is under way at a deadline.
 //!
 //! No function here blocks, and each loop goes round again only because another thread's step
 //! succeeded (P1).
 
 mod batch;
 mod claim;
+mod close;
 mod compaction;
 mod draft;
 mod end;
@@ -38,6 +40,7 @@ pub(crate) use removal::{Settled, Settlement};
 
 use crate::clock::Clock;
 use crate::geometry::Geometry;
+use crate::hook::{Hook, What};
 use crate::memory::arena::{Arena, Granule};
 use crate::memory::budget::{Budget, Room};
 use crate::outcome::OnEnd;
@@ -46,7 +49,7 @@ use crate::record::flight::Flights;
 use crate::record::response::Stamp;
 use crate::stats::{Count, Counters};
 use crate::sync::thread::Thread;
-use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, thread};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, thread};
 use crate::table::{Place, Table};
 use crate::wait::node::Nodes;
 use crate::wait::park::Parker;
@@ -78,6 +81,7 @@ pub(crate) struct Core {
     pub(crate) rules: Rules,
     pub(crate) geometry: Geometry,
     pub(crate) counters: Counters,
+    hook: Option<Hook>,
     seed: u64,
     pub(crate) realms: Realms,
     table: Table,
@@ -87,7 +91,8 @@ pub(crate) struct Core {
     wheel: Wheel,
     /// For keys with a record; and for responses, with one granule for each record in flight.
     room: Budget,
-    closed: AtomicBool,
+    /// When it closes for those who are at work: see `close`.
+    closing: AtomicU64,
     /// Where the next look through the table, and through the flights, goes on: by those who need
     /// room, and by ticks, which must come round.
     table_sweep: AtomicU32,
@@ -108,7 +113,13 @@ pub(crate) struct Core {
 
 impl Core {
     /// `None` if the system has no address space for it.
-    pub(crate) fn new(geometry: Geometry, rules: Rules, clock: Clock, seed: u64) -> Option<Self> {
+    pub(crate) fn new(
+        geometry: Geometry,
+        rules: Rules,
+        clock: Clock,
+        seed: u64,
+        hook: Option<Hook>,
+    ) -> Option<Self> {
         let shards = geometry.shards;
         Some(Self {
             parker: Parker::new(clock.clone()),
@@ -116,6 +127,7 @@ impl Core {
             rules,
             geometry,
             counters: Counters::new(shards),
+            hook,
             seed,
             realms: Realms::new(geometry.realms)?,
             table: Table::new(geometry.lines_for, shards)?,
@@ -125,7 +137,7 @@ impl Core {
             // One reminder a record, and as many again that have lost their record.
             wheel: Wheel::new(geometry.wheel, 2 * geometry.records, shards)?,
             room: Budget::new(geometry.room(), Room::of(64, 1024), shards),
-            closed: AtomicBool::new(false),
+            closing: AtomicU64::new(close::OPEN),
             table_sweep: AtomicU32::new(0),
             room_sweep: AtomicU32::new(0),
             flight_sweep: AtomicU32::new(0),
@@ -165,6 +177,21 @@ impl Core {
         self.count_many(what, 1);
     }
 
+    /// A wait has ended, that began at this time in microseconds.
+    pub(crate) fn count_wait(&self, since: u64) {
+        let thread = thread::current();
+        let micros = self.clock.micros().saturating_sub(since);
+        self.counters.waited(micros, thread, self.shard_of(thread));
+    }
+
+    /// Tells the hook, if there is one.
+    #[inline]
+    pub(crate) fn note(&self, what: What, id: [u64; 2]) {
+        if let Some(hook) = &self.hook {
+            hook.call(what, id);
+        }
+    }
+
     /// A stamp for a response that the caller is about to write (response.4).
     #[inline]
     fn stamp(&self) -> Stamp {
@@ -190,16 +217,6 @@ impl Core {
         self.realms.clear(namespace);
         // Relaxed: after the epoch; a sweep that does not see it yet leaves it to those that follow.
         self.cleared_lines.store(self.table.line_count(), Ordering::Relaxed);
-    }
-
-    /// No new keys from now on, and no hand-overs.
-    pub(crate) fn close(&self) {
-        // Release: what the caller did before closing is seen by whoever is refused for it.
-        self.closed.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
     }
 
     pub(crate) fn records_used(&self) -> u64 {

@@ -3,6 +3,7 @@
 //! None of these has a lease's token. They name the key, find its record, and act on the very record
 //! that they found: by the whole slot word, or the whole fate word.
 
+use crate::hook::What;
 use crate::memory::budget::Room;
 use crate::outcome::{Completion, OnEnd, Reason, Removal};
 use crate::protocol::Core;
@@ -54,6 +55,9 @@ impl Core {
                     if self.take_out(hit, response) {
                         let what = if is_over { Count::Expired } else { Count::Forgotten };
                         self.count(what);
+                        if !is_over {
+                            self.note(What::Forgotten, id);
+                        }
                         return if is_over { Removal::Vacant } else { Removal::Removed };
                     }
                 }
@@ -64,6 +68,7 @@ impl Core {
                     let policy = OnEnd::FailWaiters;
                     if self.let_go(view.index, holder, policy, Reason::Forgotten).is_ok() {
                         self.count(Count::Forced);
+                        self.note(What::Forced(Reason::Forgotten), id);
                         return Removal::Removed;
                     }
                 }
@@ -84,6 +89,7 @@ impl Core {
                 }
                 Found::InFlight(hit, view) => {
                     if self.sever(hit, &view) {
+                        self.note(What::Detached, id);
                         return true;
                     }
                 }
@@ -170,6 +176,7 @@ impl Core {
             };
             if ended.is_ok() {
                 self.count(Count::Forced);
+                self.note(What::Forced(reason), id);
                 return true;
             }
             model_fence();
@@ -213,6 +220,10 @@ impl Core {
                 }
             };
             if let Some(settled) = settled {
+                if let Settled::Done(_) = settled {
+                    self.count(Count::Resolved);
+                    self.note(What::Resolved, id);
+                }
                 return settled;
             }
             model_fence();

@@ -42,7 +42,7 @@ fn core(granules: u64) -> (Core, ManualClock) {
         halted_retention: 20,
         accept_timeout: 1,
     };
-    (Core::new(geometry, rules, Clock::manual(&clock), 1).expect("memory"), clock)
+    (Core::new(geometry, rules, Clock::manual(&clock), 1, None).expect("memory"), clock)
 }
 
 fn ask(wait: bool) -> Ask {

@@ -22,7 +22,6 @@ use loom::sync::atomic as imp;
 
 pub(crate) use imp::Ordering;
 // Aliases rather than re-exports: the rule is about the original names.
-pub(crate) type AtomicBool = imp::AtomicBool;
 pub(crate) type AtomicU32 = imp::AtomicU32;
 pub(crate) type AtomicU64 = imp::AtomicU64;
 pub(crate) type AtomicPtr<T> = imp::AtomicPtr<T>;

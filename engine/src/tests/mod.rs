@@ -12,6 +12,7 @@
 mod batch;
 mod callback;
 mod claim;
+mod close;
 mod hand_over;
 mod identity;
 mod input;
