@@ -114,6 +114,7 @@ enum Domain {
     RawMask = b'r',
     Scope = b'c',
     Epoch = b'e',
+    RawInNamespace = b'n',
 }
 
 /// The engine's secret, and the hash it keys.
@@ -159,7 +160,10 @@ impl Secret {
     /// one equal the other.
     pub(crate) fn raw_id(&self, namespace: &[u8], bits: u128) -> [u64; 2] {
         if !namespace.is_empty() {
-            return self.key_id(namespace, Scope::None, &bits.to_le_bytes());
+            let mut hash = self.start(Domain::RawInNamespace);
+            hash.name(namespace, Scope::None);
+            hash.field(&bits.to_le_bytes());
+            return hash.finish();
         }
         [bits as u64 ^ self.raw_mask[0], (bits >> 64) as u64 ^ self.raw_mask[1]]
     }

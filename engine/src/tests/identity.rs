@@ -46,6 +46,7 @@ fn k5_keys_fingerprints_and_raw_bits_cannot_meet() {
             lab.engine.fingerprint_key(Scope::Of(b"s"), print).expect("a good scope"),
             lab.engine.raw_key(bits),
             space.raw_key(bits),
+            space.key(Scope::None, &bytes).expect("a good key"),
             space.fingerprint_key(Scope::None, print).expect("a good scope"),
         ];
         let ids: std::collections::HashSet<_> = keys.iter().map(|key| key.id).collect();
