@@ -47,6 +47,9 @@ mod callback;
 mod claim;
 mod clock;
 mod engine;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod geometry;
 mod helper;
 mod hook;

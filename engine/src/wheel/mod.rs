@@ -25,6 +25,8 @@
 //!     spread.
 
 mod level;
+#[cfg(any(fuzzing, all(test, not(idem_loom))))]
+pub(crate) mod side_by_side;
 
 use crossbeam_utils::CachePadded;
 
@@ -396,7 +398,7 @@ impl Wheel {
     }
 
     /// Chunks in use; 0 when no reminder is left. For tests.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn chunks_used(&self) -> u32 {
         self.in_use.used()
     }
