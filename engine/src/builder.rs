@@ -154,7 +154,8 @@ impl Builder {
         self
     }
 
-    /// Waiters of one key. Default 4096; more than [`waiters`](Self::waiters) says nothing.
+    /// Waiters of one key. Default 4096; more than [`waiters`](Self::waiters) says nothing, and more
+    /// than 4 294 967 295 is refused.
     pub fn waiters_per_key(mut self, count: usize) -> Self {
         self.waiters_per_key = count;
         self
@@ -211,7 +212,8 @@ impl Builder {
         self
     }
 
-    /// What [`Engine::run`] does with an error. Default [`OnError::Share`].
+    /// What [`Engine::run`] does with an error. Default [`OnError::Share`]; not [`OnError::Keep`] for
+    /// no time, which is what sharing is.
     pub fn on_error(mut self, policy: OnError) -> Self {
         self.on_error = policy;
         self
