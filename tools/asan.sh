@@ -35,7 +35,7 @@ must_see() {
 }
 
 # Not tests/memory.rs: it measures resident memory, and the sanitizer's own drowns the engine's.
-build test --lib --test history --test reference
+build test --lib --test configuration --test history --test keys --test reference
 build build --example planted
 said=$(planted none)
 if [[ $said != *"exit 0" ]]; then

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Writes a first corpus for the fuzz targets: tools/seeds.sh DIR
 #
-# Four bytes are one operation and any bytes are good ones (engine/tests/reference/grammar.rs), so
-# random ones are as good a start as any. Always the same, and none of them is kept in git.
+# Any bytes are good ones for every target, so random ones are as good a start as any; and none reads
+# more than 1204 of them. Always the same, and none of them is kept in git.
 set -euo pipefail
 
 dir=${1:?usage: tools/seeds.sh DIR}
