@@ -99,6 +99,24 @@ pub(crate) trait Adapter: Sync + Sized {
         fingerprint: Fingerprint,
     ) -> Claim<Self::Ticket<'_>, Self::Handle>;
 
+    /// Looks at a completed key without claiming it, and copies its bytes to the end of `into`; false if
+    /// there are none.
+    fn peek(&self, name: Self::Name, into: &mut Vec<u8>) -> bool;
+
+    /// Claims completed keys, and hands the bytes of each to `see`, in turn. Peers claim one by one.
+    fn replay_batch(
+        &self,
+        lane: &mut Self::Lane,
+        names: &[(Self::Name, Fingerprint)],
+        mut see: impl FnMut(&[u8]),
+    ) {
+        for (name, fingerprint) in names {
+            if let Claim::Replay(bytes) = self.claim(lane, *name, *fingerprint) {
+                see(&bytes);
+            }
+        }
+    }
+
     /// Completes what `ticket` owns with `response`, which is copied.
     fn complete(
         &self,

@@ -44,11 +44,13 @@ const fn default(workload: Workload) -> Rows {
 }
 
 /// The plan.
-pub(crate) const PLAN: [Rows; 12] = [
+pub(crate) const PLAN: [Rows; 14] = [
     ready(Workload::Churn, MILLION, EACH, SIZED),
     ready(Workload::Fill, &[4_000_000], &[2], SIZED),
     ready(Workload::Replay, &[100_000, 4_000_000], EACH, SIZED),
     ready(Workload::Hot, &[1], EACH, SIZED),
+    ready(Workload::Peek, &[1], EACH, SIZED),
+    ready(Workload::Batch, &[100_000, 4_000_000], &[2], SIZED),
     ready(Workload::Latency, MILLION, &[8], SIZED),
     ready(Workload::Expiry, MILLION, &[1], SIZED),
     ready(Workload::Wake, &[1], &[8], SIZED),
@@ -71,7 +73,7 @@ impl Rows {
         };
         // One key is what `hot` and `wake` are about; who claims in `expiry`, and that two fill
         // for `bytes`, is no question either.
-        let given_keys = (!matches!(workload, Workload::Hot | Workload::Wake))
+        let given_keys = (!matches!(workload, Workload::Hot | Workload::Peek | Workload::Wake))
             .then_some(instead.keys.as_deref())
             .flatten();
         let given_threads = (!matches!(workload, Workload::Bytes | Workload::Expiry))

@@ -95,9 +95,12 @@ fn targets() -> Vec<Target> {
         add(&format!("replay of {named}, mean"), AtLeast(mean), Mean(replays(keys)));
         add(&format!("replay of {named}, least"), AtLeast(least), Least(replays(keys)));
     }
-    add("peek of a hot key, 2 threads", AtLeast(1.5), Unmeasured);
-    for named in ["4 million", "100 thousand"] {
-        add(&format!("batches of 16, {named}"), AtLeast(3.2), Unmeasured);
+    let peek = line(Workload::Peek, 1, 2, SIZED);
+    add("peek of a hot key, 2 threads", AtLeast(1.5), Ratio(peek, &[]));
+    for (keys, named) in [(4_000_000, "4 million"), (100_000, "100 thousand")] {
+        let batch = line(Workload::Batch, keys, 2, SIZED);
+        add(&format!("batches of 16, {named}"), AtLeast(3.2), Ratio(batch, PEERS));
+        add(&format!("batches of 16, {named}, of the floor"), AtLeast(0.6), Ratio(batch, FLOOR));
     }
     latencies(&mut add);
     for bytes in [0, 256] {
@@ -114,6 +117,13 @@ fn targets() -> Vec<Target> {
     add("churn with hook, counter, histogram", AtLeast(0.95), Unmeasured);
     list
 }
+
+/// All but the baselines.
+const PEERS: &[&str] =
+    &["dashmap", "dashmap-read", "moka", "mutex64", "papaya", "quick_cache", "scc", "scc-read"];
+
+/// What cannot be beaten by what decides.
+const FLOOR: &[&str] = &["floor"];
 
 /// The slowest claims of eight threads, beside each peer.
 fn latencies(add: &mut impl FnMut(&str, Need, Judge)) {

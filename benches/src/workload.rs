@@ -22,6 +22,10 @@ pub(crate) enum Workload {
     Replay,
     /// Duplicates of one key.
     Hot,
+    /// Looks at one completed key, which copy its bytes.
+    Peek,
+    /// Duplicates of keys drawn uniformly, sixteen at a time.
+    Batch,
     /// Resident memory for each record.
     Bytes,
     /// How long one claim takes.
@@ -74,11 +78,13 @@ impl Measure {
 
 impl Workload {
     /// All of them, in the order of the tables.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Churn,
         Self::Fill,
         Self::Replay,
         Self::Hot,
+        Self::Peek,
+        Self::Batch,
         Self::Latency,
         Self::Expiry,
         Self::Wake,
@@ -92,6 +98,8 @@ impl Workload {
             Self::Fill => "fill",
             Self::Replay => "replay",
             Self::Hot => "hot",
+            Self::Peek => "peek",
+            Self::Batch => "batch",
             Self::Bytes => "bytes",
             Self::Latency => "latency",
             Self::Expiry => "expiry",
@@ -106,6 +114,8 @@ impl Workload {
             Self::Fill => "keys/s: claim and complete N new keys in an empty, preallocated table",
             Self::Replay => "claims/s of completed keys, uniform over N",
             Self::Hot => "claims/s of one completed key",
+            Self::Peek => "looks/s at one completed key, its bytes copied out",
+            Self::Batch => "claims/s of completed keys in batches of 16, uniform over N",
             Self::Bytes => "growth of resident memory by a fill of N keys, less payload, by N",
             Self::Latency => "time of one claim: 10 % new keys, 90 % duplicates, uniform over N",
             Self::Expiry => "time of one claim while N records of equal deadline expire",
@@ -116,7 +126,9 @@ impl Workload {
     /// What is told of it, the figure that counts most last.
     pub(crate) const fn measures(self) -> &'static [Measure] {
         match self {
-            Self::Churn | Self::Fill | Self::Replay | Self::Hot => &[Measure::Speed],
+            Self::Churn | Self::Fill | Self::Replay | Self::Hot | Self::Peek | Self::Batch => {
+                &[Measure::Speed]
+            }
             Self::Bytes => &[Measure::Beyond],
             Self::Latency => &[Measure::P50, Measure::P99, Measure::P999],
             Self::Expiry => &[Measure::P99],

@@ -27,6 +27,8 @@ fn every_workload_is_measured_kept_and_drawn() {
         "fill",
         "replay",
         "hot",
+        "peek",
+        "batch",
         "latency p50",
         "latency p99",
         "latency p99.9",

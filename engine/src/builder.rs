@@ -24,6 +24,16 @@ pub enum KeyHash {
     Xxh3,
 }
 
+/// A secret, which no log shows.
+#[derive(Clone, Copy)]
+struct Hidden([u8; 16]);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("hidden")
+    }
+}
+
 /// What is wrong with a configuration. The message names the option and its bound.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -86,7 +96,7 @@ pub struct Builder {
     on_expiry: OnEnd,
     on_error: OnError,
     key_hash: KeyHash,
-    secret: Option<[u8; 16]>,
+    secret: Option<Hidden>,
     clock: Option<Clock>,
     hook: Option<Hook>,
     helper_thread: Option<bool>,
@@ -227,7 +237,7 @@ impl Builder {
 
     /// The secret that keys all hashes. Default: random for each engine.
     pub fn secret(mut self, secret: [u8; 16]) -> Self {
-        self.secret = Some(secret);
+        self.secret = Some(Hidden(secret));
         self
     }
 
@@ -287,7 +297,7 @@ impl Builder {
         #[cfg(test)]
         let geometry = self.shape.map_or(geometry, |shape| shape(geometry));
         let secret = match self.secret {
-            Some(secret) => secret,
+            Some(Hidden(secret)) => secret,
             None => random()?,
         };
         let secret = Secret::new(secret, self.key_hash);

@@ -82,6 +82,11 @@ impl<const READ_FIRST: bool, N: Name, S: Hashing> Adapter for Dash<READ_FIRST, N
         Claim::Execute(PeerTicket { name, token })
     }
 
+    fn peek(&self, name: N, into: &mut Vec<u8>) -> bool {
+        let now_ms = self.peer.now_ms();
+        self.map.get(&name).is_some_and(|entry| entry.copy(now_ms, into))
+    }
+
     fn complete(
         &self,
         lane: &mut PeerLane<N>,

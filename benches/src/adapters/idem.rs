@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use ::idem::{
     Claim as IdemClaim, Clock, Completion, Engine, Fingerprint as IdemFingerprint, Key as IdemKey,
-    Lease, ManualClock, Outcome, Replay, Scope,
+    Lease, ManualClock, Outcome, Replay, Scope, Status,
 };
 
 use crate::adapter::{Adapter, Claim, Completed, Setup, Tally};
@@ -124,6 +124,28 @@ impl<const TICKED: bool, N: Named> Adapter for Engaged<TICKED, N> {
             Ok(Outcome::Mismatch(_)) => Claim::Mismatch,
             Ok(Outcome::Full(_)) => Claim::Full,
             other => panic!("unexpected: {other:?}"),
+        }
+    }
+
+    fn peek(&self, name: N, into: &mut Vec<u8>) -> bool {
+        let status = self.engine.peek_into(name.key(&self.engine), into);
+        matches!(status, Ok(Status::Completed { length: Some(_), .. }))
+    }
+
+    fn replay_batch(&self, _: &mut u32, names: &[(N, Fingerprint)], mut see: impl FnMut(&[u8])) {
+        const MOST: usize = 16;
+        for names in names.chunks(MOST) {
+            let claims: [IdemClaim; MOST] = std::array::from_fn(|index| {
+                let (name, fingerprint) = names[index.min(names.len() - 1)];
+                IdemClaim::new(name.key(&self.engine))
+                    .fingerprint(IdemFingerprint::from_u128(fingerprint))
+            });
+            let outcomes = self.engine.claim_batch(&claims[..names.len()]);
+            for outcome in outcomes.expect("the claims are right") {
+                if let Outcome::Replay(bytes) = outcome {
+                    see(&bytes);
+                }
+            }
         }
     }
 

@@ -85,9 +85,12 @@ impl Engine {
 
     /// Takes a sample of `row`, if the engine has one.
     pub(crate) fn sampler(&self, row: &Row) -> Option<Sampler> {
+        let mut alone = self.alone.iter();
+        if let Some(found) = alone.find(|(workload, _)| *workload == row.workload) {
+            return Some(found.1);
+        }
         if !row.workload.is_the_job() {
-            let mut alone = self.alone.iter();
-            return alone.find(|(workload, _)| *workload == row.workload).map(|found| found.1);
+            return None;
         }
         let [ready, text] = self.job.as_ref()?;
         let job = match row.hashing {
@@ -107,7 +110,7 @@ impl Engine {
 
 /// Every engine, in the order of the tables' columns. What hashes text is what a peer takes if it
 /// is told nothing.
-pub(crate) static ENGINES: [Engine; 12] = [
+pub(crate) static ENGINES: [Engine; 13] = [
     Engine::of::<idem::Idem<Key>, idem::Idem<Text>>()
         .and(&[(Workload::Expiry, expiry::during), (Workload::Wake, wake::engine)]),
     Engine::of::<idem::IdemTicked<Key>, idem::IdemTicked<Text>>(),
@@ -129,6 +132,11 @@ pub(crate) static ENGINES: [Engine; 12] = [
         "idem-still",
         "libidem with nothing expiring (expiry only)",
         &[(Workload::Expiry, expiry::without)],
+    ),
+    Engine::baseline(
+        "floor",
+        "reads of what an engine needs to read, many under way, and nothing decided (batch only)",
+        &[(Workload::Batch, runner::batch::floor)],
     ),
     Engine::baseline(
         "futexes",

@@ -119,6 +119,11 @@ impl<N: Name, S: Hashing> Adapter for Moka<N, S> {
         }
     }
 
+    fn peek(&self, name: N, into: &mut Vec<u8>) -> bool {
+        let now_ms = self.peer.now_ms();
+        self.cache.get(&name).is_some_and(|record| record.copy(now_ms, into))
+    }
+
     fn complete(&self, lane: &mut PeerLane<N>, ticket: Arc<Record>, response: &[u8]) -> Completed {
         let mut body = self.peer.store(lane, response);
         let had_room = body.is_some();

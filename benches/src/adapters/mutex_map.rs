@@ -86,6 +86,13 @@ impl<N: Name, S: Hashing> Adapter for MutexMap<N, S> {
         Claim::Execute(PeerTicket { name, token })
     }
 
+    fn peek(&self, name: N, into: &mut Vec<u8>) -> bool {
+        let now_ms = self.peer.now_ms();
+        let hash = self.hash(&name);
+        let shard = self.shard(hash).lock();
+        shard.find(hash, |(at, _)| *at == name).is_some_and(|(_, entry)| entry.copy(now_ms, into))
+    }
+
     fn complete(
         &self,
         lane: &mut PeerLane<N>,

@@ -100,6 +100,11 @@ impl<N: Name, S: Hashing> Adapter for Papaya<N, S> {
         }
     }
 
+    fn peek(&self, name: N, into: &mut Vec<u8>) -> bool {
+        let now_ms = self.peer.now_ms();
+        self.map.pin().get(&name).is_some_and(|record| record.copy(now_ms, into))
+    }
+
     fn complete(
         &self,
         lane: &mut PeerLane<N>,

@@ -260,6 +260,13 @@ impl Entry {
         }
     }
 
+    /// Copies the bytes of a completed key whose time is not over.
+    pub(crate) fn copy(&self, now_ms: u64, into: &mut Vec<u8>) -> bool {
+        let bytes = self.body().filter(|_| self.token == 0 && self.deadline > now_ms);
+        into.extend_from_slice(bytes.unwrap_or_default());
+        bytes.is_some()
+    }
+
     /// Ends the lease of `token` and takes `body`; false if the lease has been taken over.
     pub(crate) fn complete(
         &mut self,

@@ -133,6 +133,14 @@ impl<N: Name, S: Hashing> Adapter for QuickCache<N, S> {
         }
     }
 
+    fn peek(&self, name: N, into: &mut Vec<u8>) -> bool {
+        let now_ms = self.peer.now_ms();
+        let stored = self.cache.get(&name).filter(|stored| stored.deadline > now_ms);
+        let bytes = stored.and_then(|stored| stored.body);
+        into.extend_from_slice(bytes.as_deref().unwrap_or_default());
+        bytes.is_some()
+    }
+
     fn complete(
         &self,
         lane: &mut PeerLane<N>,

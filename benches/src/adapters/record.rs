@@ -64,6 +64,15 @@ impl Record {
         }
     }
 
+    /// Copies the bytes of a completed key whose time is not over.
+    pub(crate) fn copy(&self, now_ms: u64, into: &mut Vec<u8>) -> bool {
+        let found = self.find(self.fingerprint, now_ms);
+        if let Found::Body(body) = found {
+            into.extend_from_slice(body);
+        }
+        matches!(found, Found::Body(_))
+    }
+
     /// Ends the lease and takes `body`; false if the lease has been revoked.
     pub(crate) fn complete(&self, retention_end: u64, body: &mut Option<Arc<[u8]>>) -> bool {
         let outcome = Outcome::Completed { retention_end, body: body.take() };

@@ -77,6 +77,11 @@ impl<const READ_FIRST: bool, N: Name, S: Hashing> Adapter for Scc<READ_FIRST, N,
         Claim::Execute(PeerTicket { name, token })
     }
 
+    fn peek(&self, name: N, into: &mut Vec<u8>) -> bool {
+        let now_ms = self.peer.now_ms();
+        self.map.read_sync(&name, |_, entry| entry.copy(now_ms, into)).unwrap_or_default()
+    }
+
     fn complete(
         &self,
         lane: &mut PeerLane<N>,

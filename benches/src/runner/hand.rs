@@ -17,6 +17,7 @@ pub(super) struct Hand<'a, A: Adapter> {
     pub(super) lane: A::Lane,
     payload: Payload,
     response: Vec<u8>,
+    copy: Vec<u8>,
     pub(super) tally: Tally,
 }
 
@@ -28,6 +29,7 @@ impl<'a, A: Adapter> Hand<'a, A> {
             lane: adapter.lane(index),
             payload,
             response: vec![0; longest],
+            copy: Vec::with_capacity(longest),
             tally: Tally { shortest: shortest as u64, ..Tally::default() },
         }
     }
@@ -89,6 +91,30 @@ impl<'a, A: Adapter> Hand<'a, A> {
         self.see(key, handle, fully);
     }
 
+    /// Looks at a key that is completed and copies its bytes.
+    pub(super) fn peek(&mut self, key: Key, fully: bool) {
+        let mut copy = std::mem::take(&mut self.copy);
+        copy.clear();
+        let found = self.adapter.peek(A::Name::of(key), &mut copy);
+        assert!(found, "{}: a completed key has its bytes", A::NAME);
+        self.see(key, &copy, fully);
+        // Nobody is told of a look.
+        self.tally.replays -= 1;
+        self.copy = copy;
+    }
+
+    /// As `replay`, for many keys.
+    pub(super) fn replay_batch<const N: usize>(&mut self, keys: &[Key; N], fully: bool) {
+        let Self { adapter, lane, tally, payload, .. } = self;
+        let wanted = keys.map(|key| (A::Name::of(key), keys::fingerprint(key)));
+        let mut seen = 0;
+        adapter.replay_batch(lane, &wanted, |bytes| {
+            see::<A>(tally, *payload, keys[seen], bytes, fully);
+            seen += 1;
+        });
+        assert_eq!(seen, N, "{}: each key is replayed", A::NAME);
+    }
+
     /// Claims a key that is completed or has expired; whether it was executed, and so completed,
     /// anew.
     pub(super) fn replay_or_execute(&mut self, key: Key) -> bool {
@@ -121,15 +147,19 @@ impl<'a, A: Adapter> Hand<'a, A> {
     }
 
     fn see(&mut self, key: Key, handle: &[u8], fully: bool) {
-        self.tally.replays += 1;
-        let length = self.payload.length(key);
-        let right = if fully {
-            keys::is_response(key, handle, length)
-        } else {
-            keys::begins_like(key, handle, length)
-        };
-        assert!(right, "{}: a replay is not the key's own response", A::NAME);
+        see::<A>(&mut self.tally, self.payload, key, handle, fully);
     }
+}
+
+fn see<A: Adapter>(tally: &mut Tally, payload: Payload, key: Key, bytes: &[u8], fully: bool) {
+    tally.replays += 1;
+    let length = payload.length(key);
+    let right = if fully {
+        keys::is_response(key, bytes, length)
+    } else {
+        keys::begins_like(key, bytes, length)
+    };
+    assert!(right, "{}: a replay is not the key's own response", A::NAME);
 }
 
 /// The keys that worker `index` fills in.

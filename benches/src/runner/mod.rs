@@ -1,5 +1,6 @@
 //! One sample: one engine, one row, a process of its own.
 
+pub(crate) mod batch;
 mod churn;
 mod fill;
 mod hand;
@@ -41,7 +42,9 @@ pub(crate) fn run<A: Adapter>(spec: &Spec) -> Sample {
         Workload::Churn => churn::sample::<A>(spec),
         Workload::Fill | Workload::Bytes => fill::sample::<A>(spec),
         // The hot row is a replay row with one key.
-        Workload::Replay | Workload::Hot => replay::sample::<A>(spec),
+        Workload::Replay | Workload::Hot => replay::sample::<A, false>(spec),
+        Workload::Peek => replay::sample::<A, true>(spec),
+        Workload::Batch => batch::sample::<A>(spec),
         Workload::Latency => latency::sample::<A>(spec),
         Workload::Expiry | Workload::Wake => unreachable!("not the job of `adapter.rs`"),
     }

@@ -1,4 +1,4 @@
-//! Duplicates of completed keys.
+//! Duplicates of completed keys, or looks at them.
 
 use std::ops::Range;
 
@@ -10,8 +10,8 @@ use crate::sample::Sample;
 use crate::steady::{self, Worker};
 use crate::workload::Spec;
 
-/// Claims keys that are all completed.
-struct Replayer<'a, A: Adapter> {
+/// Claims keys that are all completed; or only looks at them and copies their bytes.
+struct Replayer<'a, A: Adapter, const PEEK: bool> {
     hand: Hand<'a, A>,
     keys: usize,
     share: Range<u64>,
@@ -19,7 +19,7 @@ struct Replayer<'a, A: Adapter> {
     steps: u64,
 }
 
-impl<A: Adapter> Worker for Replayer<'_, A> {
+impl<A: Adapter, const PEEK: bool> Worker for Replayer<'_, A, PEEK> {
     fn prepare(&mut self) {
         for counter in self.share.clone() {
             self.hand.execute(keys::key(counter));
@@ -29,7 +29,12 @@ impl<A: Adapter> Worker for Replayer<'_, A> {
     fn batch(&mut self) -> u64 {
         for _ in 0..BATCH {
             let key = keys::key(self.random.below(self.keys));
-            self.hand.replay(key, self.steps.is_multiple_of(CHECK_EVERY));
+            let fully = self.steps.is_multiple_of(CHECK_EVERY);
+            if PEEK {
+                self.hand.peek(key, fully);
+            } else {
+                self.hand.replay(key, fully);
+            }
             self.steps += 1;
         }
         BATCH
@@ -41,14 +46,14 @@ impl<A: Adapter> Worker for Replayer<'_, A> {
 }
 
 /// Takes one sample of `A`.
-pub(super) fn sample<A: Adapter>(spec: &Spec) -> Sample {
+pub(super) fn sample<A: Adapter, const PEEK: bool>(spec: &Spec) -> Sample {
     let row = spec.row;
     let adapter = A::new(&spec.setup());
     let timed = steady::steady(
         row.threads,
         spec.pin,
         (spec.time / 4, spec.time),
-        |index| Replayer {
+        |index| Replayer::<A, PEEK> {
             hand: Hand::new(&adapter, index, row.payload),
             keys: row.keys,
             share: share(spec, index),

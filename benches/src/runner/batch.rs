@@ -1,0 +1,139 @@
+//! Duplicates of completed keys, claimed by the batch; and the least that a batch can take.
+
+use std::hint::black_box;
+use std::ops::Range;
+
+use super::hand::{Hand, share};
+use super::{BATCH, CHECK_EVERY, audit};
+use crate::adapter::{Adapter, Tally};
+use crate::keys::{self, Key, Random};
+use crate::sample::Sample;
+use crate::steady::{self, Worker};
+use crate::workload::{Row, Spec};
+
+/// Claims of one batch.
+const CLAIMS: usize = 16;
+
+/// Claims keys that are all completed.
+struct Batcher<'a, A: Adapter> {
+    hand: Hand<'a, A>,
+    keys: usize,
+    share: Range<u64>,
+    random: Random,
+    steps: u64,
+}
+
+impl<A: Adapter> Worker for Batcher<'_, A> {
+    fn prepare(&mut self) {
+        for counter in self.share.clone() {
+            self.hand.execute(keys::key(counter));
+        }
+    }
+
+    fn batch(&mut self) -> u64 {
+        for _ in 0..BATCH as usize / CLAIMS {
+            let keys: [Key; CLAIMS] =
+                std::array::from_fn(|_| keys::key(self.random.below(self.keys)));
+            let fully = self.steps.is_multiple_of(CHECK_EVERY);
+            self.hand.replay_batch(&keys, fully);
+            self.steps += CLAIMS as u64;
+        }
+        BATCH
+    }
+
+    fn finish(&mut self) -> Tally {
+        self.hand.tally
+    }
+}
+
+/// Takes one sample of `A`.
+pub(super) fn sample<A: Adapter>(spec: &Spec) -> Sample {
+    let row = spec.row;
+    let adapter = A::new(&spec.setup());
+    let timed = steady::steady(
+        row.threads,
+        spec.pin,
+        (spec.time / 4, spec.time),
+        |index| Batcher {
+            hand: Hand::new(&adapter, index, row.payload),
+            keys: row.keys,
+            share: share(spec, index),
+            random: Random::new(index as u64),
+            steps: 0,
+        },
+        || row.keys,
+    );
+    assert_eq!(adapter.live(), row.keys, "{}: every key still has a record", A::NAME);
+    audit(&adapter, &timed.tally);
+    std::mem::forget(adapter);
+    Sample::of(&timed)
+}
+
+/// A cache line.
+#[repr(align(64))]
+struct Line([u64; 8]);
+
+/// Reads what an engine could not do without: for each key of a batch a line of a table, and then the
+/// first two lines of the record that it names.
+struct Reader<'a> {
+    lines: &'a [Line],
+    records: &'a [Line],
+    record_lines: usize,
+    random: Random,
+    sum: u64,
+}
+
+impl Worker for Reader<'_> {
+    fn prepare(&mut self) {}
+
+    fn batch(&mut self) -> u64 {
+        for _ in 0..BATCH as usize / CLAIMS {
+            let at: [usize; CLAIMS] = std::array::from_fn(|_| {
+                usize::try_from(self.random.below(self.lines.len())).expect("an index")
+            });
+            // Reads that do not depend on each other: the processor has them under way together.
+            let firsts = at.map(|at| {
+                let record = usize::try_from(self.lines[at].0[0]).expect("an index");
+                record * self.record_lines
+            });
+            for first in firsts {
+                self.sum += self.records[first].0[0] + self.records[first + 1].0[0];
+            }
+        }
+        BATCH
+    }
+
+    fn finish(&mut self) -> Tally {
+        black_box(self.sum);
+        Tally::default()
+    }
+}
+
+/// Takes one sample of the floor: memory of the size that the engine needs, and nothing decided.
+pub(crate) fn floor(spec: &Spec) -> Sample {
+    let Row { keys, threads, payload, .. } = spec.row;
+    let (_, longest) = payload.range();
+    let record_lines = 1 + longest.div_ceil(64).max(1);
+    let mut order: Vec<u64> = (0..keys as u64).collect();
+    let mut random = Random::new(7);
+    for index in (1..keys).rev() {
+        let other = usize::try_from(random.below(index + 1)).expect("an index");
+        order.swap(index, other);
+    }
+    let lines: Vec<Line> = order.iter().map(|record| Line([*record; 8])).collect();
+    let records: Vec<Line> = (0..keys * record_lines).map(|line| Line([line as u64; 8])).collect();
+    let timed = steady::steady(
+        threads,
+        spec.pin,
+        (spec.time / 4, spec.time),
+        |index| Reader {
+            lines: &lines,
+            records: &records,
+            record_lines,
+            random: Random::new(index as u64),
+            sum: 0,
+        },
+        || keys,
+    );
+    Sample::of(&timed)
+}
