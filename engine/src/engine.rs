@@ -346,51 +346,61 @@ impl Engine {
         Ok(outcomes)
     }
 
-    /// What a claim came to, counted and told.
+    /// What a claim came to, counted and told. Each outcome is made where it is returned: it is large,
+    /// and slow to copy while it is still being written.
     #[inline]
     fn outcome(&self, claimed: Claimed, id: [u64; 2]) -> Outcome {
         let core = &self.0.core;
-        let (outcome, count, what) = match claimed {
-            Claimed::Finished(loc) => self.finished(loc),
+        match claimed {
+            Claimed::Finished(loc) => self.finished(loc, id),
             Claimed::Execute(held) => {
-                let lease = Lease::new(self.anchor(), held);
-                (Outcome::Execute(lease), Count::Executes, What::Executes)
+                core.report(Count::Executes, What::Executes, id);
+                Outcome::Execute(Lease::new(self.anchor(), held))
             }
             Claimed::InFlight(waiting, facts, term) => {
+                core.report(Count::InFlight, What::InFlight, id);
                 let waiter = waiting.map(|waiting| Waiter::new(self.anchor(), waiting));
-                let other = InFlight::new(core, waiter, facts, term);
-                (Outcome::InFlight(other), Count::InFlight, What::InFlight)
+                Outcome::InFlight(InFlight::new(core, waiter, facts, term))
             }
             Claimed::Mismatch(state) => {
-                (Outcome::Mismatch(state), Count::Mismatches, What::Mismatched(state))
+                core.report(Count::Mismatches, What::Mismatched(state), id);
+                Outcome::Mismatch(state)
             }
             Claimed::Refused(Refusal::Full(limit)) => {
-                (Outcome::Full(limit), Count::full(limit), What::Full(limit))
+                core.report(Count::full(limit), What::Full(limit), id);
+                Outcome::Full(limit)
             }
-            Claimed::Refused(Refusal::Closed) => (Outcome::Closed, Count::Closed, What::Closed),
-        };
-        core.count(count);
-        core.note(what, id);
-        outcome
+            Claimed::Refused(Refusal::Closed) => {
+                core.report(Count::Closed, What::Closed, id);
+                Outcome::Closed
+            }
+        }
     }
 
     /// What a finished record says; its hold is taken over, or let go of with the replay.
     #[inline]
-    fn finished(&self, loc: u32) -> (Outcome, Count, What) {
+    fn finished(&self, loc: u32, id: [u64; 2]) -> Outcome {
+        let core = &self.0.core;
         let replay = Replay::new(self.anchor(), loc);
-        let response = self.0.core.response(loc);
+        let response = core.response(loc);
         match response.kind() {
             Kind::Response | Kind::Error => {
-                (Outcome::Replay(replay), Count::Replays, What::Replayed)
+                core.report(Count::Replays, What::Replayed, id);
+                Outcome::Replay(replay)
             }
-            Kind::Tombstone => (Outcome::Done(replay.info()), Count::Done, What::Done),
+            Kind::Tombstone => {
+                core.report(Count::Done, What::Done, id);
+                Outcome::Done(replay.info())
+            }
             Kind::Cancelled => {
                 let reason = response.reason();
-                (Outcome::Cancelled(reason), Count::Cancelled, What::Cancelled(reason))
+                core.report(Count::Cancelled, What::Cancelled(reason), id);
+                Outcome::Cancelled(reason)
             }
             Kind::Halted => {
                 let reason = response.reason();
-                (Outcome::Halted(reason), Count::Halted, What::Halted(reason))
+                core.report(Count::Halted, What::Halted(reason), id);
+                Outcome::Halted(reason)
             }
         }
     }

@@ -85,8 +85,7 @@ impl Engine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn peek(&self, key: Key) -> Result<Status, ClaimError> {
-        let id = self.id_of(key)?;
-        Ok(self.status(self.core().peek(id, None)))
+        self.peek_with(key, None)
     }
 
     /// As [`peek`](Self::peek), and adds the bytes of a response to the end of `body`. If there are
@@ -99,8 +98,18 @@ impl Engine {
     /// A key of another engine.
     #[inline]
     pub fn peek_into(&self, key: Key, body: &mut Vec<u8>) -> Result<Status, ClaimError> {
+        self.peek_with(key, Some(body))
+    }
+
+    #[inline]
+    fn peek_with(&self, key: Key, body: Option<&mut Vec<u8>>) -> Result<Status, ClaimError> {
         let id = self.id_of(key)?;
-        Ok(self.status(self.core().peek(id, Some(body))))
+        let now = self.core().clock.now();
+        Ok(match self.core().peek(id, now, body) {
+            Peeked::Vacant => Status::Vacant,
+            Peeked::InFlight(facts, term) => Status::InFlight(info_of(facts, term, now)),
+            Peeked::Finished(glance) => finished_status(&glance, now),
+        })
     }
 
     /// What is in flight and what is halted, in no order. Does not block, and stops nobody: what
@@ -111,40 +120,31 @@ impl Engine {
     pub fn listing(&self) -> Listing<'_> {
         Listing { engine: self, cursor: Cursor::Flights(0), entries: Vec::new() }
     }
+}
 
-    fn status(&self, peeked: Peeked) -> Status {
-        match peeked {
-            Peeked::Vacant => Status::Vacant,
-            Peeked::InFlight(facts, term) => Status::InFlight(self.info_of(facts, term)),
-            Peeked::Finished(glance) => self.finished_status(glance),
+#[inline]
+fn finished_status(glance: &Glance, now: u64) -> Status {
+    let info = info(glance.finished(), glance.deadline(), 0, now);
+    let kind = glance.kind();
+    match kind {
+        Kind::Response | Kind::Tombstone | Kind::Error => {
+            Status::Completed { info, length: glance.length(), is_error: kind == Kind::Error }
         }
+        Kind::Cancelled => Status::Cancelled(glance.reason(), info),
+        Kind::Halted => Status::Halted(glance.reason(), info, HaltToken(glance.incident())),
     }
+}
 
-    fn finished_status(&self, glance: Glance) -> Status {
-        let info = self.info(glance.finished(), glance.deadline(), 0);
-        let completed = |is_error| {
-            let length = glance.length();
-            Status::Completed { info, length, is_error }
-        };
-        match glance.kind() {
-            Kind::Response | Kind::Tombstone => completed(false),
-            Kind::Error => completed(true),
-            Kind::Cancelled => Status::Cancelled(glance.reason(), info),
-            Kind::Halted => Status::Halted(glance.reason(), info, HaltToken(glance.incident())),
-        }
-    }
+fn info_of(facts: Facts, term: Term, now: u64) -> Info {
+    info(facts.started, term.deadline(), facts.owner, now)
+}
 
-    fn info_of(&self, facts: Facts, term: Term) -> Info {
-        self.info(facts.started, term.deadline(), facts.owner)
-    }
-
-    fn info(&self, since: u64, until: u64, owner: u64) -> Info {
-        let now = self.core().clock.now();
-        Info {
-            age: Duration::from_millis(now.saturating_sub(since)),
-            left: Duration::from_millis(until.saturating_sub(now)),
-            owner,
-        }
+#[inline]
+fn info(since: u64, until: u64, owner: u64, now: u64) -> Info {
+    Info {
+        age: Duration::from_millis(now.saturating_sub(since)),
+        left: Duration::from_millis(until.saturating_sub(now)),
+        owner,
     }
 }
 
@@ -156,17 +156,18 @@ impl Iterator for Listing<'_> {
         while self.entries.is_empty() && !matches!(self.cursor, Cursor::End) {
             self.cursor = engine.core().list(self.cursor, &mut self.entries);
         }
+        let now = engine.core().clock.now();
         Some(match self.entries.pop()? {
             Entry::InFlight { id, realm, facts, term, waiters, is_detached } => Listed {
                 key: engine.key_of(id, realm),
-                status: Status::InFlight(engine.info_of(facts, term)),
+                status: Status::InFlight(info_of(facts, term, now)),
                 attempt: facts.attempt,
                 waiters,
                 is_detached,
             },
             Entry::Halted { id, glance } => Listed {
                 key: engine.key_of(id, glance.realm()),
-                status: engine.finished_status(glance),
+                status: finished_status(&glance, now),
                 attempt: 0,
                 waiters: 0,
                 is_detached: false,

@@ -37,14 +37,12 @@ impl Granule {
     }
 
     #[inline]
-    fn read(&self) -> [u8; Self::BYTES] {
-        let mut bytes = [0; Self::BYTES];
+    fn read(&self, bytes: &mut [u8; Self::BYTES]) {
         let (chunks, _) = bytes.as_chunks_mut::<8>();
         for (word, chunk) in self.words.iter().zip(chunks) {
             // Relaxed: the reader validates (edge "glance").
             *chunk = word.load(Ordering::Relaxed).to_ne_bytes();
         }
-        bytes
     }
 }
 
@@ -144,12 +142,15 @@ impl Arena {
     #[inline]
     pub(crate) fn copy_bytes(&self, loc: u32, length: usize, into: &mut Vec<u8>) {
         let size = length.div_ceil(Granule::BYTES);
-        let end = into.len() + length;
-        into.reserve(size * Granule::BYTES);
-        for granule in &self.granules[loc as usize..][..size] {
-            into.extend_from_slice(&granule.read());
+        let begin = into.len();
+        // Written where they are to be: what goes through a buffer on the stack is slow to load again
+        // while it is still being written.
+        into.resize(begin + size * Granule::BYTES, 0);
+        let (chunks, _) = into[begin..].as_chunks_mut();
+        for (granule, chunk) in self.granules[loc as usize..][..size].iter().zip(chunks) {
+            granule.read(chunk);
         }
-        into.truncate(end);
+        into.truncate(begin + length);
     }
 
     /// `length` bytes from `loc`.

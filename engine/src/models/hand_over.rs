@@ -191,7 +191,8 @@ fn a_hand_over_meets_the_close() {
         let held = world.own(ask(1));
         let waiting = world.join(ask(1));
         world.cancel(&held, OnEnd::HandOver).unwrap();
-        let ((), verdict) = race(&world, |world| world.core.close(), |world| world.wait(&waiting));
+        let ((), verdict) =
+            race(&world, |world| world.core.close(None), |world| world.wait(&waiting));
         assert!(matches!(verdict, Verdict::Execute(_) | Verdict::Closed), "{verdict:?}");
         assert_eq!(world.core.waiters_used(), 0);
         world.settle();

@@ -49,6 +49,26 @@ fn detach_beside_a_cancellation() {
 }
 
 #[test]
+fn detach_beside_a_hand_over() {
+    explore(|| {
+        let world = World::new(geometry());
+        let key = ask(1);
+        let held = world.own(key);
+        let waiting = world.join(key);
+        world.cancel(&held, OnEnd::HandOver).unwrap();
+        let (_, verdict) =
+            race(&world, |world| world.core.detach_key([1, 0]), |world| world.wait(&waiting));
+        match verdict {
+            // Detached or not, whoever executes is the owner.
+            Verdict::Execute(held) => drop(world.complete(&held, SHORT, RETENTION).unwrap()),
+            Verdict::Cancelled(Reason::Owner) => {}
+            other => panic!("{other:?}"),
+        }
+        world.settle();
+    });
+}
+
+#[test]
 fn two_detach_one_owner() {
     explore(|| {
         let world = World::new(geometry());
@@ -169,7 +189,7 @@ fn a_halt_by_force_beside_a_hand_over() {
         match verdict {
             Verdict::Execute(held) => {
                 let ended = world.complete(&held, SHORT, RETENTION);
-                assert_eq!(ended, Err(Stale), "it was halted as its first lease or its second");
+                assert_eq!(ended, Err(Stale), "it was halted as the waiter's lease");
             }
             Verdict::Finished(loc) => {
                 assert_eq!(world.core.response(loc).kind(), Kind::Halted);
@@ -242,7 +262,7 @@ fn a_glance_never_mixes_two_responses_of_one_place() {
             },
             |world| {
                 let mut body = Vec::new();
-                let peeked = world.core.peek([1, 0], Some(&mut body));
+                let peeked = world.core.peek([1, 0], 0, Some(&mut body));
                 (peeked, body)
             },
         );
@@ -272,7 +292,7 @@ fn a_glance_is_not_misled_by_another_keys_response() {
             },
             |world| {
                 let mut body = Vec::new();
-                let peeked = world.core.peek([1, 0], Some(&mut body));
+                let peeked = world.core.peek([1, 0], 0, Some(&mut body));
                 (peeked, body)
             },
         );

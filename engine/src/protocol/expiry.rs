@@ -84,7 +84,7 @@ impl Core {
         for line in end.saturating_sub(TICK_LINES)..end {
             for hit in self.table.scan_line(line) {
                 let is_cleared =
-                    |glance: Glance| self.realms.is_cleared(glance.realm()).then_some(());
+                    |glance: Glance, _| self.realms.is_cleared(glance.realm()).then_some(());
                 if self.with_glance(hit, is_cleared).is_some() {
                     self.expire_if_due(hit, now);
                 }

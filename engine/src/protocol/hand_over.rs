@@ -173,14 +173,19 @@ impl Core {
             return None;
         }
         // Read before accepting: afterwards others may have written the new lease into the fate.
-        let Fate::Vacated { reason, .. } = flight.fate() else { return None };
+        let Fate::Vacated { reason, generation: ended } = flight.fate() else { return None };
         let generation = flight.next_generation(self.geometry.generation_mask);
-        // term.2: the linearization of the hand-over.
+        // term.2: nobody else gets the record now.
         flight.change_term(offer, self.term(&waiting.terms, generation, now)).ok()?;
         let attempt = flight.facts().attempt + 1;
         flight.set_facts(Facts { started: now, owner: waiting.owner, attempt });
         flight.set_retention(waiting.terms.retention);
+        // The linearization of the hand-over is the step in there that makes the fate `Leased`. Instead of
+        // it the record may have been taken away from outside, and the caller was never its owner.
         self.serve(waiting.flight, waiting.tenancy, now);
+        if flight.fate().is_after(ended) {
+            return None;
+        }
         self.count(Count::HandOvers);
         self.note(What::HandedOver, flight.id());
         Some(Held {

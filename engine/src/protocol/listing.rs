@@ -82,14 +82,13 @@ impl Core {
     fn list_halted(&self, line: u32, entries: &mut Vec<Entry>) {
         let now = self.clock.now();
         for hit in self.table.scan_line(line) {
-            let is_halted = |glance: &Glance| {
-                glance.kind() == Kind::Halted
+            let halted = self.with_glance(hit, |glance, id| {
+                let is_halted = glance.kind() == Kind::Halted
                     && glance.deadline() > now
-                    && !self.realms.is_cleared(glance.realm())
-            };
-            if let Some(glance) = self.with_glance(hit, |glance| Some(glance).filter(is_halted)) {
-                entries.push(Entry::Halted { id: glance.id(), glance });
-            }
+                    && !self.realms.is_cleared(glance.realm());
+                is_halted.then_some(Entry::Halted { id, glance })
+            });
+            entries.extend(halted);
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::record::response::{Glance, Response};
 use crate::record::term::Term;
 use crate::sync::{Ordering, fence, model_fence};
 use crate::table::slot::Slot;
-use crate::table::{Hit, Scan};
+use crate::table::{Hit, Place, Scan};
 use crate::wait::queue::Snapshot;
 
 /// What a flight says, read while a slot named it (flight.1).
@@ -105,10 +105,27 @@ impl Core {
 
     /// What has become of the key, without claiming it (K8). Changes nothing, but that it may do what
     /// the end of a lease has left to do. Copies the bytes of a response to the end of `body`.
-    pub(crate) fn peek(&self, id: [u64; 2], mut body: Option<&mut Vec<u8>>) -> Peeked {
+    #[inline]
+    pub(crate) fn peek(&self, id: [u64; 2], now: u64, mut body: Option<&mut Vec<u8>>) -> Peeked {
         let place = self.place(id);
+        // The short way, as a claim's: the first slot with the tag has the key's response.
+        if let Some(hit) = self.table.scan(place).first()
+            && let Some(Some(peeked)) = self.peek_at_response(hit, id, now, body.as_deref_mut())
+        {
+            return peeked;
+        }
+        self.peek_at_all(place, id, now, body)
+    }
+
+    #[inline(never)]
+    fn peek_at_all(
+        &self,
+        place: Place,
+        id: [u64; 2],
+        now: u64,
+        mut body: Option<&mut Vec<u8>>,
+    ) -> Peeked {
         loop {
-            let now = self.clock.now();
             let scan = self.table.scan(place);
             if let Some(peeked) = self.peek_in(scan, id, now, body.as_deref_mut()) {
                 return peeked;
@@ -124,9 +141,8 @@ impl Core {
         scan: Scan<'_>,
         id: [u64; 2],
         now: u64,
-        body: Option<&mut Vec<u8>>,
+        mut body: Option<&mut Vec<u8>>,
     ) -> Option<Peeked> {
-        let mut body = body;
         for hit in scan {
             let peeked = match hit.slot() {
                 Slot::Done { .. } => self.peek_at_response(hit, id, now, body.as_deref_mut())?,
@@ -140,7 +156,7 @@ impl Core {
         Some(Peeked::Vacant)
     }
 
-    /// `Some(None)`: it is another key's.
+    /// `Some(None)`: it is another key's. `None`: it is not there any more, or no response.
     #[inline]
     fn peek_at_response(
         &self,
@@ -149,13 +165,13 @@ impl Core {
         now: u64,
         body: Option<&mut Vec<u8>>,
     ) -> Option<Option<Peeked>> {
-        self.with_glance(hit, |glance| {
-            if !equal(glance.id(), id) {
+        self.with_glance(hit, |glance, of| {
+            if !equal(of, id) {
                 Some(None)
             } else if glance.deadline() <= now {
                 Some(Some(Peeked::Vacant))
             } else {
-                let is_whole = self.copy_body(hit, glance, body);
+                let is_whole = self.copy_body(hit, &glance, body);
                 is_whole.then_some(Some(Peeked::Finished(glance)))
             }
         })
@@ -172,39 +188,35 @@ impl Core {
         Some(Some(Peeked::InFlight(facts, term)))
     }
 
-    /// Reads by a glance at the response that a slot names. `None`: the slot names something else by now,
-    /// or `read` said so.
+    /// Reads by a glance at the response that a slot names, without holding it (response.4), and with
+    /// its id. `None`: the slot names something else by now, or `read` said so.
     #[inline]
     pub(super) fn with_glance<R>(
         &self,
         hit: Hit,
-        read: impl FnOnce(Glance) -> Option<R>,
+        read: impl FnOnce(Glance, [u64; 2]) -> Option<R>,
     ) -> Option<R> {
+        let loc = hit.slot().loc()?;
         // Under AddressSanitizer what is free is poisoned, and a glance may fall on it.
         let held = if cfg!(idem_asan) { Some(self.pin(hit)?) } else { None };
-        let result = self.glance(hit).and_then(read);
+        let mut glance = Glance::begin(&self.arena, loc);
+        let mut result = None;
+        if self.is_still(hit, loc) {
+            let id = glance.read(&self.arena);
+            if self.is_believed(hit, &glance) {
+                result = read(glance, id);
+            }
+        }
         if let Some(response) = held {
             self.unpin(hit.at, response);
         }
         result
     }
 
-    /// The header of the response that a slot names, without holding it (response.4).
-    #[inline]
-    fn glance(&self, hit: Hit) -> Option<Glance> {
-        let loc = hit.slot().loc()?;
-        let begun = Glance::begin(&self.arena, loc);
-        if !self.is_still(hit, loc) {
-            return None;
-        }
-        let glance = begun.read(&self.arena);
-        self.is_believed(hit, glance).then_some(glance)
-    }
-
     /// Copies the bytes that belong to the glance, if anybody wants them. False: it is not there any
     /// more, and `body` is as it was.
     #[inline]
-    fn copy_body(&self, hit: Hit, glance: Glance, body: Option<&mut Vec<u8>>) -> bool {
+    fn copy_body(&self, hit: Hit, glance: &Glance, body: Option<&mut Vec<u8>>) -> bool {
         let Some(body) = body else { return true };
         let before = body.len();
         glance.copy_bytes(&self.arena, body);
@@ -215,14 +227,14 @@ impl Core {
         is_whole
     }
 
-    #[inline]
-    fn is_believed(&self, hit: Hit, glance: Glance) -> bool {
+    #[inline(always)]
+    fn is_believed(&self, hit: Hit, glance: &Glance) -> bool {
         // Acquire fence (edge "glance"): pairs with the Release ones in `Response::stamp`.
         fence(Ordering::Acquire);
         self.is_still(hit, glance.loc()) && glance.is_of_now(&self.arena)
     }
 
-    #[inline]
+    #[inline(always)]
     fn is_still(&self, hit: Hit, loc: u32) -> bool {
         let now = Hit::new(hit.at, self.table.load(hit.at));
         now.slot().loc() == Some(loc) && now.place() == hit.place()

@@ -184,6 +184,13 @@ impl Core {
         self.counters.waited(micros, thread, self.shard_of(thread));
     }
 
+    /// Counts, and tells the hook.
+    #[inline]
+    pub(crate) fn report(&self, count: Count, what: What, id: [u64; 2]) {
+        self.count(count);
+        self.note(what, id);
+    }
+
     /// Tells the hook, if there is one.
     #[inline]
     pub(crate) fn note(&self, what: What, id: [u64; 2]) {

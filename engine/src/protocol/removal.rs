@@ -67,8 +67,7 @@ impl Core {
                     // Whatever is kept of cancellations: the key is to be free.
                     let policy = OnEnd::FailWaiters;
                     if self.let_go(view.index, holder, policy, Reason::Forgotten).is_ok() {
-                        self.count(Count::Forced);
-                        self.note(What::Forced(Reason::Forgotten), id);
+                        self.report_forced(holder, Reason::Forgotten, id);
                         return Removal::Removed;
                     }
                 }
@@ -162,24 +161,28 @@ impl Core {
                 Found::InFlight(_, view) => view,
             };
             let reason = Reason::Forced;
-            let ended = match (Holder::of(view.fate), policy) {
-                (None, _) => continue,
-                (Some(Holder::Lease(generation)), _) => {
+            let Some(holder) = Holder::of(view.fate) else { continue };
+            let ended = match (holder, policy) {
+                (Holder::Lease(generation), _) => {
                     self.end_without_result(view.index, generation, policy, reason)
                 }
                 // It is being handed over already.
-                (Some(Holder::Nobody(..)), OnEnd::HandOver) => return false,
-                (Some(holder), OnEnd::FailWaiters) => {
-                    self.let_go(view.index, holder, policy, reason)
-                }
-                (Some(holder), OnEnd::Halt) => self.halt(view.index, holder, reason),
+                (Holder::Nobody(..), OnEnd::HandOver) => return false,
+                (holder, OnEnd::FailWaiters) => self.let_go(view.index, holder, policy, reason),
+                (holder, OnEnd::Halt) => self.halt(view.index, holder, reason),
             };
             if ended.is_ok() {
-                self.count(Count::Forced);
-                self.note(What::Forced(reason), id);
+                self.report_forced(holder, reason, id);
                 return true;
             }
             model_fence();
+        }
+    }
+
+    /// Counts and tells of a lease that was ended from outside; between two owners there was none.
+    fn report_forced(&self, holder: Holder, reason: Reason, id: [u64; 2]) {
+        if let Holder::Lease(_) = holder {
+            self.report(Count::Forced, What::Forced(reason), id);
         }
     }
 

@@ -207,6 +207,16 @@ impl Fate {
         matches!(self, Fate::Leased { generation, .. } if generation == lease)
     }
 
+    /// Whether lease `ended` is the last that there was. By the low bits that the word has of it.
+    pub(crate) fn is_after(self, ended: u64) -> bool {
+        match self {
+            Fate::Free | Fate::Leased { .. } => false,
+            Fate::Vacated { generation, .. } => generation == ended & VacatedGeneration::MAX,
+            Fate::Ended { generation, .. } => generation == ended & EndedGeneration::MAX,
+            Fate::Dropped { generation, .. } => generation == ended & DroppedGeneration::MAX,
+        }
+    }
+
     /// The response that the flight holds itself: for its waiters, or because no slot will.
     pub(crate) fn holds(self) -> Option<u32> {
         match self {

@@ -353,50 +353,50 @@ impl<'a> Response<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Glance {
     loc: u32,
-    stamp: u64,
+    stamp: u32,
     origin: u64,
-    id: [u64; 2],
     outcome: u64,
     length: u64,
 }
 
 impl Glance {
     /// What tells the response apart; the slot must be seen to name the place afterwards.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn begin(arena: &Arena, loc: u32) -> Self {
         let (stamp, origin) = Self::mark(arena, loc);
         // Acquire (edge "glance"): pairs with the first fence in `Response::stamp`. If this is a
         // later response's stamp, the slot will not be seen to name an earlier one.
         fence(Ordering::Acquire);
-        Self { loc, stamp, origin, id: [0; 2], outcome: 0, length: 0 }
+        Self { loc, stamp, origin, outcome: 0, length: 0 }
     }
 
-    /// The rest of the header.
-    #[inline]
-    pub(crate) fn read(self, arena: &Arena) -> Self {
+    /// The rest of the header, and whose it is.
+    #[inline(always)]
+    pub(crate) fn read(&mut self, arena: &Arena) -> [u64; 2] {
         let words = &arena.granule(self.loc).words;
         // Relaxed: validated afterwards.
         let word = |index: usize| words[index].load(Ordering::Relaxed);
-        Self { id: [word(ID), word(ID + 1)], outcome: word(OUTCOME), length: word(LENGTH), ..self }
+        (self.outcome, self.length) = (word(OUTCOME), word(LENGTH));
+        [word(ID), word(ID + 1)]
     }
 
     /// Whether the place still has the response that the glance began with.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_of_now(&self, arena: &Arena) -> bool {
         Self::mark(arena, self.loc) == (self.stamp, self.origin)
     }
 
-    #[inline]
-    fn mark(arena: &Arena, loc: u32) -> (u64, u64) {
+    #[inline(always)]
+    fn mark(arena: &Arena, loc: u32) -> (u32, u64) {
         let words = &arena.granule(loc).words;
         // Relaxed: the fences order them.
-        let stamp = StampBits::get(words[HOLDS].load(Ordering::Relaxed));
+        let stamp = StampBits::get(words[HOLDS].load(Ordering::Relaxed)) as u32;
         (stamp, words[ORIGIN].load(Ordering::Relaxed))
     }
 
     /// Copies its bytes, if it has any, to the end of `body`. The glance has been validated, so the
     /// place had a response of this length; whether it still has, is to be seen afterwards.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn copy_bytes(&self, arena: &Arena, body: &mut Vec<u8>) {
         if let Some(length) = self.length() {
             arena.copy_bytes(self.loc + 1, length, body);
@@ -406,11 +406,6 @@ impl Glance {
     #[inline]
     pub(crate) fn loc(&self) -> u32 {
         self.loc
-    }
-
-    #[inline]
-    pub(crate) fn id(&self) -> [u64; 2] {
-        self.id
     }
 
     #[inline]

@@ -353,7 +353,7 @@ fn o2_a_forced_end_follows_the_policy_it_names() {
                 assert_eq!(status(&lab, 1), Status::Vacant);
             }
         }
-        assert_eq!(lab.engine.stats().forced, 5);
+        assert_eq!(lab.engine.stats().forced, 3);
         lab.assert_ticks_empty_it();
     });
 }
