@@ -27,7 +27,7 @@ use crate::outcome::{Reason, State};
 use crate::realms::Realm;
 use crate::record::flight::Identity;
 use crate::record::{Field, TIME_BITS};
-use crate::sync::{Ordering, fence};
+use crate::sync::{Ordering, acquire_fence, fence};
 
 type Holders = Field<0, 40>;
 type Linked = Field<{ Holders::END }, 1>;
@@ -307,7 +307,7 @@ impl<'a> Response<'a> {
         debug_assert!(before >= count, "response.1: released more often than held");
         if before == count {
             // Acquire: pairs with every other holder's Release above.
-            fence(Ordering::Acquire);
+            acquire_fence(&self.granule().words[HOLDS]);
         }
         before == count
     }

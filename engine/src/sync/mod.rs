@@ -32,6 +32,19 @@ pub(crate) fn fence(order: Ordering) {
     imp::fence(order);
 }
 
+/// An Acquire fence after a step on `word`: whatever was released to that word before the step
+/// comes before all that follows.
+///
+/// ThreadSanitizer does not know fences; it gets a load of the word, which says the same to it.
+#[inline]
+pub(crate) fn acquire_fence(word: &AtomicU64) {
+    if cfg!(idem_tsan) {
+        word.load(Ordering::Acquire);
+    } else {
+        fence(Ordering::Acquire);
+    }
+}
+
 /// Lets the model run another thread, which this one waits for.
 #[cfg(idem_loom)]
 pub(crate) fn yield_now() {
