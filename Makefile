@@ -10,6 +10,7 @@ LOG ?=
 ARGS ?=
 MODEL_PREEMPTIONS ?= 2
 FUZZ_SECONDS ?= 60
+TSAN_SECONDS ?= 20
 
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
@@ -26,8 +27,9 @@ FUZZ = RUSTC_BOOTSTRAP=1 RUSTFLAGS="--cfg idem_asan" cargo fuzz
 help: ## List the targets
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
-	@printf '\n%s\n%s\n' 'Variables: LOG=file (run, exact), ARGS="..." (run, bench),' \
-		'MODEL_PREEMPTIONS=$(MODEL_PREEMPTIONS) (model), FUZZ_SECONDS=$(FUZZ_SECONDS) (fuzz)'
+	@printf '\n%s\n%s\n%s\n' 'Variables: LOG=file (run, exact), ARGS="..." (run, bench),' \
+		'MODEL_PREEMPTIONS=$(MODEL_PREEMPTIONS) (model), FUZZ_SECONDS=$(FUZZ_SECONDS) (fuzz),' \
+		'TSAN_SECONDS=$(TSAN_SECONDS) (tsan)'
 
 .PHONY: setup
 setup: ## Fetch and install what is missing; Rust, gcc, g++ and make must be there
@@ -72,6 +74,10 @@ model: ## Run the loom models (MODEL_PREEMPTIONS: how often a thread may be inte
 asan: ## Run the tests under the sanitizers, and see those find planted defects
 	tools/asan.sh
 
+.PHONY: tsan
+tsan: ## Run threads at the engine under ThreadSanitizer for TSAN_SECONDS, and see it find planted races
+	TSAN_SECONDS=$(TSAN_SECONDS) tools/tsan.sh
+
 .PHONY: fuzz
 fuzz: ## Fuzz each target for FUZZ_SECONDS; installs cargo-fuzz if it is missing
 	cargo fuzz --version >/dev/null 2>&1 || cargo install --locked --version 0.13.2 cargo-fuzz
@@ -92,6 +98,7 @@ stress: ## Run the long random tests that `make test` leaves out
 .PHONY: test-full
 test-full: test asan stress ## `make test` and every long run; takes hours
 	$(MAKE) model MODEL_PREEMPTIONS=3
+	$(MAKE) tsan TSAN_SECONDS=1800
 	$(MAKE) fuzz FUZZ_SECONDS=1800
 	$(MAKE) mutants
 
