@@ -348,7 +348,7 @@ impl Engine {
 
     /// What a claim came to, counted and told. Each outcome is made where it is returned: it is large,
     /// and slow to copy while it is still being written.
-    #[inline]
+    #[inline(always)]
     fn outcome(&self, claimed: Claimed, id: [u64; 2]) -> Outcome {
         let core = &self.0.core;
         match claimed {
@@ -378,7 +378,7 @@ impl Engine {
     }
 
     /// What a finished record says; its hold is taken over, or let go of with the replay.
-    #[inline]
+    #[inline(always)]
     fn finished(&self, loc: u32, id: [u64; 2]) -> Outcome {
         let core = &self.0.core;
         let replay = Replay::new(self.anchor(), loc);
@@ -473,6 +473,7 @@ impl Engine {
     }
 
     /// The id of a key of this engine.
+    #[inline]
     pub(crate) fn id_of(&self, key: Key) -> Result<[u64; 2], ClaimError> {
         if key.engine != self.0.id {
             return Err(ClaimError::WrongEngine);

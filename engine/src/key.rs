@@ -158,14 +158,19 @@ impl Secret {
 
     /// The caller's own bits, apart from all ids that are hashes: without the secret nobody can make
     /// one equal the other.
+    #[inline]
     pub(crate) fn raw_id(&self, namespace: &[u8], bits: u128) -> [u64; 2] {
         if !namespace.is_empty() {
-            let mut hash = self.start(Domain::RawInNamespace);
-            hash.name(namespace, Scope::None);
-            hash.field(&bits.to_le_bytes());
-            return hash.finish();
+            return self.raw_id_in(namespace, bits);
         }
         [bits as u64 ^ self.raw_mask[0], (bits >> 64) as u64 ^ self.raw_mask[1]]
+    }
+
+    fn raw_id_in(&self, namespace: &[u8], bits: u128) -> [u64; 2] {
+        let mut hash = self.start(Domain::RawInNamespace);
+        hash.name(namespace, Scope::None);
+        hash.field(&bits.to_le_bytes());
+        hash.finish()
     }
 
     /// What a scope's account is found by; never 0.

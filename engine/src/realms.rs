@@ -52,6 +52,7 @@ impl Realm {
         self.0
     }
 
+    #[inline]
     fn number(self) -> u32 {
         RealmNumber::get(self.0.into()) as u32
     }
@@ -118,6 +119,8 @@ pub(crate) struct Realms {
     entries: Region<Entry>,
     in_use: Bitmap,
     scopes: HashMap<(u32, u64), u32>,
+    /// Whether anything was ever cleared: most engines never do.
+    has_cleared: AtomicU32,
 }
 
 impl Realms {
@@ -127,7 +130,12 @@ impl Realms {
     pub(crate) fn new(count: u32) -> Option<Self> {
         // Number 0 is the default namespace; it has no limits but the engine's.
         let in_use = Bitmap::new(count, 1, 1, 1)?;
-        Some(Self { entries: Region::new(count as usize)?, in_use, scopes: HashMap::new() })
+        Some(Self {
+            entries: Region::new(count as usize)?,
+            in_use,
+            scopes: HashMap::new(),
+            has_cleared: AtomicU32::new(0),
+        })
     }
 
     fn entry(&self, number: u32) -> &Entry {
@@ -165,6 +173,8 @@ impl Realms {
 
     /// Clears a namespace: from here on its keys are other ones (R4).
     pub(crate) fn clear(&self, namespace: u32) {
+        // Release: before the epoch, so that who sees that sees this.
+        self.has_cleared.store(1, Ordering::Release);
         // AcqRel: see `epoch`.
         self.entry(namespace).epoch.fetch_add(1, Ordering::AcqRel);
     }
@@ -172,7 +182,9 @@ impl Realms {
     /// Whether the record's namespace was cleared since it began.
     #[inline]
     pub(crate) fn is_cleared(&self, realm: Realm) -> bool {
-        self.low_epoch(self.namespace_of(realm)) != realm.epoch()
+        // Acquire: pairs with `clear`.
+        self.has_cleared.load(Ordering::Acquire) != 0
+            && self.low_epoch(self.namespace_of(realm)) != realm.epoch()
     }
 
     /// What an account and a record keep of an epoch.
@@ -242,6 +254,7 @@ impl Realms {
         self.take_counted(realm, wanted)
     }
 
+    #[inline(never)]
     fn take_counted(&self, realm: Realm, wanted: Room) -> Result<bool, Exceeded> {
         let (number, epoch) = (realm.number(), realm.epoch());
         let namespace = self.namespace_of(realm);
@@ -305,13 +318,18 @@ impl Realms {
     #[inline]
     pub(crate) fn give(&self, realm: Realm, room: Room) {
         if realm.number() != 0 && room != Room::NONE {
-            let namespace = self.namespace_of(realm);
-            self.put(namespace, realm.epoch(), room);
-            if realm.number() != namespace {
-                self.put(realm.number(), realm.epoch(), room);
-                // Last: until then the realm is not given up (realms.2).
-                self.leave(realm.number(), room);
-            }
+            self.give_counted(realm, room);
+        }
+    }
+
+    #[inline(never)]
+    fn give_counted(&self, realm: Realm, room: Room) {
+        let namespace = self.namespace_of(realm);
+        self.put(namespace, realm.epoch(), room);
+        if realm.number() != namespace {
+            self.put(realm.number(), realm.epoch(), room);
+            // Last: until then the realm is not given up (realms.2).
+            self.leave(realm.number(), room);
         }
     }
 

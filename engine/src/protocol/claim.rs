@@ -107,7 +107,7 @@ impl Core {
     }
 
     /// The same of a key whose place the caller knows; `now` may be a little older.
-    #[inline]
+    #[inline(always)]
     pub(super) fn claim_at(&self, place: Place, ask: &Ask, now: u64, claimed: &mut Claimed) {
         let scan = self.table.scan(place);
         match self.find(&scan, ask, now) {
@@ -118,7 +118,7 @@ impl Core {
 
     /// The short way of most claims: the first slot with the tag has the key's response, and nothing
     /// speaks against handing it out. Says nothing about the key otherwise.
-    #[inline]
+    #[inline(always)]
     fn find(&self, scan: &Scan<'_>, ask: &Ask, now: u64) -> Option<u32> {
         let hit = scan.first()?;
         let response = self.pin(hit)?;

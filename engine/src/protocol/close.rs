@@ -41,9 +41,14 @@ impl Core {
     }
 
     /// `Stale`, if the engine has closed for those who are at work; then the lease has ended.
-    #[inline]
+    #[inline(always)]
     pub(super) fn check_open(&self, held: &Held) -> Result<(), Stale> {
-        if self.closing() >= NEVER || self.closing() > self.clock.now() {
+        if self.closing() >= NEVER { Ok(()) } else { self.check_time(held) }
+    }
+
+    #[cold]
+    fn check_time(&self, held: &Held) -> Result<(), Stale> {
+        if self.closing() > self.clock.now() {
             return Ok(());
         }
         self.shut(held.flight, held.generation);

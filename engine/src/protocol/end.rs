@@ -47,7 +47,10 @@ impl Core {
         // Before the end: afterwards the flight may be another tenant's.
         let id = self.flights.get(held.flight).id();
         let holder = Holder::Lease(held.generation);
-        let ended = self.check_open(held).and_then(|()| self.end_with(held.flight, holder, ending));
+        let ended = match self.check_open(held) {
+            Ok(()) => self.end_with(held.flight, holder, ending),
+            Err(Stale) => Err(Stale),
+        };
         match ended {
             Ok(fit) => {
                 self.count(Count::Completes);
