@@ -14,6 +14,8 @@ TSAN_SECONDS ?= 20
 
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
+EXAMPLES = cache_fill jobs webhooks event_loop
+
 ABSORB = cargo run --release -p idem --example absorb --
 
 # Each way of building has its own target directory, so that none of them rebuilds another's work.
@@ -47,7 +49,7 @@ exact: ## Compare the first/repeated counts (LOG=file, or the sample) with an in
 	tools/exact.sh $(if $(LOG),'$(LOG)')
 
 .PHONY: test
-test: setup test-engine test-absorb test-benches model ## All that must pass before a commit
+test: setup test-engine test-examples test-absorb test-benches model ## All that must pass before a commit
 
 .PHONY: check
 check: setup ## Format, lints, documentation, dependencies, the rules of the house
@@ -110,9 +112,13 @@ bench: ## Measure the engine against its peers (benches/RESULTS.md says how to r
 
 # The parts of `make test`.
 
-.PHONY: test-engine test-absorb test-benches
+.PHONY: test-engine test-examples test-absorb test-benches
 test-engine:
 	cargo test -p idem
+
+# With the profile of the tests, which have built them already. Each ends by itself and checks itself.
+test-examples:
+	for example in $(EXAMPLES); do cargo run -q --profile test -p idem --example $$example; done
 
 test-absorb:
 	$(ABSORB) --seconds 2
