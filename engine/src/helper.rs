@@ -18,6 +18,8 @@ pub(crate) struct Helper {
     core: Arc<Core>,
     state: Arc<AtomicU32>,
     thread: Option<JoinHandle<()>>,
+    /// The process that has the thread: a child that was forked has not.
+    process: u32,
 }
 
 impl Helper {
@@ -28,7 +30,7 @@ impl Helper {
             .name("idem-helper".into())
             .spawn(move || run(&its_core, &its_state))
             .map_err(|_| ConfigError::NoThread)?;
-        Ok(Self { core, state, thread: Some(thread) })
+        Ok(Self { core, state, thread: Some(thread), process: std::process::id() })
     }
 }
 
@@ -47,6 +49,13 @@ impl Drop for Helper {
         self.state.store(STOP, Ordering::Release);
         self.core.parker.wake(&self.state);
         if let Some(thread) = self.thread.take() {
+            if self.process != std::process::id() {
+                return core::mem::forget(thread);
+            }
+            if thread.thread().id() == std::thread::current().id() {
+                // The last handle was dropped by a callback that the helper ran: it ends by itself.
+                return;
+            }
             // A panic in the helper would be a defect; dropping an engine is no place to raise it.
             let _ = thread.join();
         }

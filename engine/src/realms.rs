@@ -412,7 +412,7 @@ impl Realms {
     }
 
     /// Realms in use besides the default namespace. For tests.
-    #[cfg(test)]
+    #[cfg(all(test, not(idem_loom)))]
     pub(crate) fn used(&self) -> u32 {
         self.in_use.used()
     }

@@ -115,7 +115,8 @@ impl Waiter {
     }
 
     /// Calls `callback` with what the wait came to: once, on the thread that ends the owner's lease, ticks
-    /// or otherwise brings it about; or on this one, before this returns, if it has come already.
+    /// or otherwise brings it about; or on this one, before this returns, if it has come already (within
+    /// another callback: once that has returned).
     ///
     /// It runs with no lock held and may call the engine; it should be short and must not block, since
     /// whoever completes waits for it. While it runs, others whose turn has come on the same thread

@@ -79,9 +79,6 @@
 //!   for its own claim, so it needs an end.
 //! - A callback that is given a lease has accepted it; pass it on to where the work is done. Dropping it is
 //!   abandoning it.
-//! - Do not let the last `Engine` handle be dropped in one of them: on the helper thread that drop would
-//!   wait for its own thread, and panics. Give callbacks what they need, not the engine; or hold a handle
-//!   elsewhere until the end.
 //!
 //! ```
 //! use idem::{Engine, Lease, Outcome, Scope, WaitOutcome};
@@ -129,8 +126,7 @@
 //!
 //! Build engines after forking, in the process that uses them. An engine is memory of one process: what a
 //! child does with its copy is not seen by the parent, and the other way round. The helper thread does not
-//! exist in the child, so there nobody ticks, and the drop of the last handle panics; leases of threads
-//! that were left behind run out. A child that only calls `exec` or `_exit` touches nothing of this.
+//! exist in the child, so there nobody ticks; leases of threads that were left behind run out. A child that only calls `exec` or `_exit` touches nothing of this.
 //!
 //! # Shutting down
 //!

@@ -76,12 +76,12 @@ impl Core {
         let ended = self
             .check_open(held)
             .and_then(|()| self.end_without_result(held.flight, held.generation, policy, reason));
-        let what = match (ended, policy) {
-            (Err(Stale), _) => Count::Stale,
-            (Ok(()), OnEnd::Halt) => Count::Halts,
-            (Ok(()), _) => Count::Cancels,
-        };
-        self.count(what);
+        match (ended, policy) {
+            (Err(Stale), _) => self.count(Count::Stale),
+            // Counted where it is done, as all halts are.
+            (Ok(()), OnEnd::Halt) => {}
+            (Ok(()), _) => self.count(Count::Cancels),
+        }
         if late && ended.is_ok() {
             self.count(Count::Late);
         }
@@ -164,7 +164,7 @@ impl Core {
     pub(super) fn halt(&self, index: u32, holder: Holder, reason: Reason) -> Result<(), Stale> {
         let retention = Some(self.rules.halted_retention);
         let ending = Ending { kind: Kind::Halted, reason, bytes: &[], retention };
-        self.end_with(index, holder, ending).map(drop)
+        self.end_with(index, holder, ending).map(|_| self.count(Count::Halts))
     }
 
     /// Ends without a record: a lease passes to the next waiter, where `policy` says so; otherwise, and

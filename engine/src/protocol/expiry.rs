@@ -354,9 +354,6 @@ impl Core {
                 return Lapse::Gone;
             }
             self.count(Count::LeaseExpiries);
-            if policy == OnEnd::Halt {
-                self.count(Count::Halts);
-            }
             self.note(What::LeaseExpired(policy), id);
             return Lapse::Expired;
         }

@@ -390,3 +390,20 @@ fn l9_shared_work_is_stale_once_somebody_else_has_taken_over() {
     other.complete(b"other").unwrap();
     lab.assert_ticks_empty_it();
 }
+
+#[test]
+fn p2_the_last_handle_may_be_dropped_by_the_helper_itself() {
+    let engine = super::small().lease(core::time::Duration::from_millis(1)).build().unwrap();
+    let key = engine.raw_key(1);
+    let Ok(crate::Outcome::Execute(lease)) = engine.claim(key) else { panic!("it is free") };
+    let Ok(crate::Outcome::InFlight(other)) = engine.claim(key) else { panic!("it has an owner") };
+    let (told, last) = (channel(), engine.clone());
+    other.into_waiter().expect("it waits").on_end(move |_| {
+        drop(last);
+        told.0.send(()).expect("the test listens");
+    });
+    drop(engine);
+    // Its lease runs out, and the helper calls back.
+    told.1.recv().expect("the callback did not panic");
+    drop(lease);
+}
