@@ -30,7 +30,7 @@ fn config(cases: u32) -> ProptestConfig {
 proptest! {
     #![proptest_config(config(2048))]
 
-    /// T, K2 to K4, L1 to L7, W1 to W3, R1 to R3, as one thread sees them.
+    /// T, K2 to K4, K8, K9, L1 to L8, W1 to W3, R1 to R5, P4, as one thread sees them.
     #[test]
     fn engine_and_machine_agree(case in cases(200)) {
         run(&case);

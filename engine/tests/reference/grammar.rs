@@ -5,7 +5,7 @@ use core::fmt;
 
 use idem::{OnEnd, Reason};
 
-use crate::reference::machine::{Limits, Terms};
+use crate::reference::machine::{Limits, Space, Terms};
 
 pub(crate) type Code = [u8; 4];
 
@@ -47,10 +47,45 @@ pub(crate) struct Wish {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Op {
     Claim(Wish),
+    /// Of the same key or of several.
+    ClaimBatch([Wish; 4]),
+    Once {
+        key: u8,
+        retention: u64,
+    },
+    Peek {
+        key: u8,
+    },
+    Forget {
+        key: u8,
+        forced: bool,
+    },
+    Detach {
+        key: u8,
+    },
+    ForceEnd {
+        key: u8,
+        policy: OnEnd,
+    },
+    Resolve {
+        key: u8,
+        token: Halt,
+        how: Settling,
+    },
+    /// The default namespace, or the other one.
+    Clear {
+        namespace: u8,
+    },
     Complete {
         lease: Pick,
         size: Size,
         retention: Option<u64>,
+    },
+    /// So many leases from this one on.
+    CompleteBatch {
+        lease: Pick,
+        count: u8,
+        size: Size,
     },
     Fail {
         lease: Pick,
@@ -78,6 +113,16 @@ pub(crate) enum Op {
     Wait {
         waiter: Pick,
     },
+    /// As a future, by hand.
+    Poll {
+        waiter: Pick,
+    },
+    OnEnd {
+        waiter: Pick,
+    },
+    CancelCallback {
+        callback: Pick,
+    },
     DropWaiter {
         waiter: Pick,
     },
@@ -97,6 +142,26 @@ pub(crate) enum Op {
     },
     Tick,
     Close,
+    CloseWithin {
+        time: u64,
+    },
+}
+
+/// Which halt is meant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Halt {
+    /// The key's present one.
+    Present,
+    /// One that was seen before, of any key.
+    Seen(Pick),
+}
+
+/// How a halted record is settled (L8).
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Settling {
+    Complete(Size, u64),
+    Release,
+    Keep,
 }
 
 /// The size of a response.
@@ -140,6 +205,7 @@ impl Setup {
             cancelled_retention: [0, 0, 0, time(c)][usize::from(b >> 6)],
             halted_retention: time(c >> 3),
             accept_timeout: [1, 5, 1000, 86_400_000][usize::from(c >> 6)],
+            space: Space::decode(c),
         };
         let terms = Terms {
             lease: time(d),
@@ -150,10 +216,10 @@ impl Setup {
         Self { limits, terms, key_count: [1, 2, 5, 12][usize::from(a >> 6)] }
     }
 
-    /// One key is in a namespace that has terms of its own.
+    /// The other namespace has terms of its own.
     pub(crate) fn terms_of(&self, key: u8) -> Terms {
-        match key {
-            1 => Terms {
+        match place_of(key) {
+            (1, _) => Terms {
                 lease: 20,
                 retention: 30,
                 on_abandon: OnEnd::FailWaiters,
@@ -164,10 +230,38 @@ impl Setup {
     }
 }
 
+/// The namespace and the scope of a key: half of them are in the other namespace, most of those in one
+/// of two scopes.
+pub(crate) fn place_of(key: u8) -> (u8, Option<u8>) {
+    match key {
+        1 | 11 => (1, None),
+        4 | 5 => (1, Some(1)),
+        8 | 9 => (1, Some(2)),
+        6 | 10 => (0, Some(1)),
+        _ => (0, None),
+    }
+}
+
+impl Space {
+    fn decode(c: u8) -> Self {
+        let [records, granules, scope_records, scope_granules] = match c & 7 {
+            0 | 1 => [0; 4],
+            2 => [1, 0, 0, 0],
+            3 => [3, 0, 0, 0],
+            4 => [0, 8, 0, 0],
+            5 => [0, 0, 1, 0],
+            6 => [0, 0, 0, 4],
+            _ => [4, 40, 2, 20],
+        };
+        Self { records, granules, scope_records, scope_granules }
+    }
+}
+
 impl Op {
     pub(crate) fn decode([op, a, b, c]: Code, setup: &Setup) -> Self {
         match op {
-            0..95 => Op::Claim(Wish::decode(a % setup.key_count, b, c)),
+            0..60 => Op::Claim(Wish::decode(a % setup.key_count, b, c)),
+            60..95 => Self::decode_newer([op, a, b, c], setup.key_count),
             95..125 => {
                 let retention = [None, None, None, Some(0), Some(time(c)), Some(time(c))];
                 let retention = retention[usize::from(c >> 3) % retention.len()];
@@ -199,9 +293,55 @@ impl Op {
             254.. => Op::Tick,
         }
     }
+
+    /// What came later, among the claims: so the operations that are on record stay what they were.
+    fn decode_newer([op, a, b, c]: Code, key_count: u8) -> Self {
+        let key = a % key_count;
+        match op {
+            ..63 => Op::Peek { key },
+            63..66 => Op::Forget { key, forced: b & 1 == 0 },
+            66..69 => Op::Detach { key },
+            69..71 => Op::ForceEnd { key, policy: policy(b) },
+            71..75 => {
+                let token = if b & 3 == 0 { Halt::Seen(b >> 2) } else { Halt::Present };
+                let retention = if c & 8 == 0 { 0 } else { time(c) };
+                let complete = Settling::Complete(Size::decode(b), retention);
+                let how = [complete, complete, Settling::Release, Settling::Keep];
+                Op::Resolve { key, token, how: how[usize::from(c >> 6)] }
+            }
+            75..77 => Op::Once { key, retention: if b & 7 == 0 { 0 } else { time(b >> 3) } },
+            77..81 => Op::ClaimBatch(core::array::from_fn(|at| {
+                // The same key all the time, or one after the other; each with another wish.
+                let key = a.wrapping_add(at as u8 * (a >> 6 & 1)) % key_count;
+                Wish::decode(key, b.rotate_left(at as u32), c.rotate_left(at as u32))
+            })),
+            81..84 => Op::CompleteBatch { lease: a, count: 1 + b % 3, size: Size::decode(c) },
+            84..89 => Op::Poll { waiter: a },
+            89..92 => Op::OnEnd { waiter: a },
+            92 => Op::CancelCallback { callback: a },
+            93 => Op::Clear { namespace: a & 1 },
+            // Rare: little happens afterwards.
+            _ if a < 64 => Op::CloseWithin { time: if b & 8 == 0 { 0 } else { time(b) } },
+            _ => Op::Peek { key },
+        }
+    }
 }
 
 impl Wish {
+    /// On the key's terms.
+    pub(crate) fn plain(key: u8) -> Self {
+        Self {
+            key,
+            fingerprint: None,
+            lease: None,
+            retention: None,
+            on_abandon: None,
+            on_expiry: None,
+            wait: true,
+            may_execute: true,
+        }
+    }
+
     fn decode(key: u8, b: u8, c: u8) -> Self {
         let unless = |bits: u8, mask: u8| (bits & mask == 0).then_some(bits);
         Self {
