@@ -392,7 +392,7 @@ impl Core {
         let is_over = self.closing() <= now;
         match fate {
             fate if is_over
-                && self.is_published(index, tenancy)
+                && (fate.is_severed() || self.is_published(index, tenancy))
                 && self.shut_flight(index, fate) => {}
             Fate::Leased { ties, generation } => {
                 if ties.severed && !ties.detached {
