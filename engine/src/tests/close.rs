@@ -88,6 +88,21 @@ fn p4_what_would_halt_is_halted_and_what_is_between_owners_is_cancelled() {
 }
 
 #[test]
+fn p4_at_the_deadline_ticks_end_detached_leases_too() {
+    under_every_geometry(|make| {
+        let lab = Lab::new(make());
+        let lease = lab.own(lab.key(1));
+        lab.engine.detach(lab.key(1)).unwrap();
+        lab.engine.close_within(seconds(5));
+        lab.pass(6);
+        lab.settle();
+        assert_eq!((lab.engine.stats().shutdowns, lab.engine.stats().bytes), (1, 0));
+        assert_eq!(lease.complete(b"late"), Err(Stale));
+        lab.assert_ticks_empty_it();
+    });
+}
+
+#[test]
 fn p4_who_sleeps_is_woken_at_the_deadline_without_a_tick() {
     let lab = Lab::new(small());
     let lease = lab.own(lab.key(1));

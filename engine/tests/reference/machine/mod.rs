@@ -274,11 +274,7 @@ impl Machine {
     fn act_on_all(&mut self, except: Option<Id>) {
         for at in self.records.keys().copied().collect::<Vec<_>>() {
             if Some(at) != except {
-                // P4 says all of them; the engine leaves those without a key to their owners and
-                // waiters, and to their own age.
-                if !self.records[&at].is_severed {
-                    self.shut_if_due(at);
-                }
+                self.shut_if_due(at);
                 self.act(at, None);
             }
         }
