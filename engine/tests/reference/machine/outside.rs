@@ -47,9 +47,10 @@ impl Machine {
             if !forced {
                 return Removal::InFlight;
             }
+            // Leases are counted; between two owners there is none.
+            self.counts.forced += u64::from(matches!(record.stage, Stage::Leased { .. }));
             // Also where cancellations are kept: the key is to be free.
             self.finish(at, What::Cancelled(Reason::Forgotten), 0);
-            self.counts.forced += 1;
             return Removal::Removed;
         }
         let is_over = self.is_due(record);
@@ -92,9 +93,10 @@ impl Machine {
         let Some(at) = self.named(key) else { return false };
         match (&self.records[&at].stage, policy) {
             (Stage::Finished(_), _) | (Stage::Offered { .. }, OnEnd::HandOver) => return false,
-            _ => self.end(at, policy, Reason::Forced),
+            (Stage::Leased { .. }, _) => self.counts.forced += 1,
+            (Stage::Offered { .. }, _) => {}
         }
-        self.counts.forced += 1;
+        self.end(at, policy, Reason::Forced);
         true
     }
 
