@@ -1,7 +1,8 @@
 //! The one place that names atomics.
 //!
 //! Everything in the engine reaches them through here, so that the loom models (`--cfg idem_loom`)
-//! drive the shipped modules and not a copy. `clippy.toml` forbids the types anywhere else.
+//! drive the shipped modules and not a copy, and that a thread can be stopped at each access
+//! (`--cfg idem_pause`). `clippy.toml` forbids the types anywhere else.
 #![cfg_attr(
     not(idem_loom),
     expect(
@@ -12,13 +13,17 @@
 )]
 
 pub(crate) mod atomic_box;
+#[cfg(idem_pause)]
+pub(crate) mod pause;
 pub(crate) mod thread;
 pub(crate) mod watch;
 
-#[cfg(not(idem_loom))]
+#[cfg(not(any(idem_loom, idem_pause)))]
 use core::sync::atomic as imp;
 #[cfg(idem_loom)]
 use loom::sync::atomic as imp;
+#[cfg(idem_pause)]
+use pause as imp;
 
 pub(crate) use imp::Ordering;
 // Aliases rather than re-exports: the rule is about the original names.
@@ -28,6 +33,7 @@ pub(crate) type AtomicPtr<T> = imp::AtomicPtr<T>;
 
 /// A fence; see the atomics' own documentation.
 #[inline]
+#[cfg_attr(idem_pause, track_caller)]
 pub(crate) fn fence(order: Ordering) {
     imp::fence(order);
 }

@@ -2,10 +2,6 @@
 //!
 //! Edge "thread number": what a thread did with what only its number reaches comes before whatever
 //! the next thread with that number does.
-#![cfg_attr(
-    not(idem_loom),
-    expect(clippy::disallowed_types, reason = "part of the facade the rules point to")
-)]
 
 #[cfg(idem_loom)]
 pub(crate) use loom::thread_local;
@@ -27,9 +23,9 @@ pub(crate) const EXCLUSIVE_NUMBERS: u32 = if cfg!(idem_loom) { 0 } else { u64::B
 #[cfg(not(idem_loom))]
 mod imp {
     use core::cell::Cell;
-    use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
     use super::{EXCLUSIVE_NUMBERS, Thread};
+    use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
     /// Which of the lowest numbers are taken.
     static TAKEN: AtomicU64 = AtomicU64::new(0);
