@@ -9,6 +9,7 @@ MAKEFLAGS += --no-print-directory
 LOG ?=
 ARGS ?=
 MODEL_PREEMPTIONS ?= 2
+SCENARIO ?=
 FUZZ_SECONDS ?= 60
 TSAN_SECONDS ?= 20
 
@@ -20,6 +21,7 @@ ABSORB = cargo run --release -p idem --example absorb --
 
 # Each way of building has its own target directory, so that none of them rebuilds another's work.
 LOOM = RUSTFLAGS="--cfg idem_loom -C debug-assertions" cargo
+PAUSE = RUSTFLAGS="--cfg idem_pause" cargo
 # The stable compiler has the sanitizers; RUSTC_BOOTSTRAP lets it take the unstable flag for them.
 FUZZ = RUSTC_BOOTSTRAP=1 RUSTFLAGS="--cfg idem_asan" cargo fuzz
 
@@ -31,7 +33,7 @@ help: ## List the targets
 		/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 	@printf '\n%s\n%s\n%s\n' 'Variables: LOG=file (run, exact), ARGS="..." (run, bench),' \
 		'MODEL_PREEMPTIONS=$(MODEL_PREEMPTIONS) (model), FUZZ_SECONDS=$(FUZZ_SECONDS) (fuzz),' \
-		'TSAN_SECONDS=$(TSAN_SECONDS) (tsan)'
+		'TSAN_SECONDS=$(TSAN_SECONDS) (tsan), SCENARIO="part of its name" (pause)'
 
 .PHONY: setup
 setup: ## Fetch and install what is missing; Rust, gcc, g++ and make must be there
@@ -59,6 +61,7 @@ check: setup ## Format, lints, documentation, dependencies, the rules of the hou
 	if [[ -f fuzz/Cargo.toml ]]; then cargo fmt --manifest-path fuzz/Cargo.toml --check; fi
 	cargo clippy --workspace --all-targets -- -D warnings
 	$(LOOM) clippy -p idem --lib --profile test --target-dir target/loom -- -D warnings
+	$(PAUSE) clippy -p idem --lib --profile test --target-dir target/pause -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc -p idem --no-deps
 	if cargo deny --version >/dev/null 2>&1; then cargo deny check; fi
 	for script in .ci/run tools/*.sh; do bash -n "$$script"; done
@@ -71,6 +74,11 @@ check: setup ## Format, lints, documentation, dependencies, the rules of the hou
 model: ## Run the loom models (MODEL_PREEMPTIONS: how often a thread may be interrupted)
 	LOOM_MAX_PREEMPTIONS=$(MODEL_PREEMPTIONS) \
 		$(LOOM) test -p idem --release --lib --target-dir target/loom models
+
+.PHONY: pause
+pause: ## Stop a thread at each shared access, and see the others go on (SCENARIO: only some)
+	SCENARIO='$(SCENARIO)' $(PAUSE) test -p idem --lib --target-dir target/pause \
+		tests::pause -- --nocapture
 
 .PHONY: asan
 asan: ## Run the tests under the sanitizers, and see those find planted defects
@@ -98,7 +106,7 @@ stress: ## Run the long random tests that `make test` leaves out
 	cargo test -p idem --release --lib --tests -- --ignored
 
 .PHONY: test-full
-test-full: test asan stress ## `make test` and every long run; takes hours
+test-full: test pause asan stress ## `make test` and every long run; takes hours
 	$(MAKE) model MODEL_PREEMPTIONS=3
 	$(MAKE) tsan TSAN_SECONDS=1800
 	$(MAKE) fuzz FUZZ_SECONDS=1800

@@ -19,6 +19,8 @@ mod input;
 mod lease;
 mod namespaces;
 mod operate;
+#[cfg(idem_pause)]
+mod pause;
 mod room;
 mod stats;
 mod time;
