@@ -18,6 +18,9 @@ HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 EXAMPLES = cache_fill jobs webhooks event_loop
 
 ABSORB = cargo run --release -p idem --example absorb --
+SOAK = cargo run --release -p idem --example soak --
+# Each planted defect, and the fault by which the verdict must name it.
+SABOTAGE = double:double corrupt:bytes refused:refused miscount:counts leak:drain grow:memory
 
 # Each way of building has its own target directory, so that none of them rebuilds another's work.
 LOOM = RUSTFLAGS="--cfg idem_loom -C debug-assertions" cargo
@@ -31,7 +34,7 @@ FUZZ = RUSTC_BOOTSTRAP=1 RUSTFLAGS="--cfg idem_asan" cargo fuzz
 help: ## List the targets
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
-	@printf '\n%s\n%s\n%s\n' 'Variables: LOG=file (run, exact), ARGS="..." (run, bench),' \
+	@printf '\n%s\n%s\n%s\n' 'Variables: LOG=file (run, exact), ARGS="..." (run, soak, bench),' \
 		'MODEL_PREEMPTIONS=$(MODEL_PREEMPTIONS) (model), FUZZ_SECONDS=$(FUZZ_SECONDS) (fuzz),' \
 		'TSAN_SECONDS=$(TSAN_SECONDS) (tsan), SCENARIO="part of its name" (pause)'
 
@@ -51,7 +54,7 @@ exact: ## Compare the first/repeated counts (LOG=file, or the sample) with an in
 	tools/exact.sh $(if $(LOG),'$(LOG)')
 
 .PHONY: test
-test: setup test-engine test-examples test-absorb test-benches model ## All that must pass before a commit
+test: setup test-engine test-examples test-absorb test-soak test-benches model ## All that must pass before a commit
 
 .PHONY: check
 check: setup ## Format, lints, documentation, dependencies, the rules of the house
@@ -101,12 +104,17 @@ fuzz: ## Fuzz each target for FUZZ_SECONDS; installs cargo-fuzz if it is missing
 mutants: ## Weaken each ordering and check in turn, and see the tests notice
 	tools/mutants.sh
 
+.PHONY: soak
+soak: ## Everything at full load, for a minute or ARGS="--seconds N --seed S"; ends in a verdict
+	$(SOAK) $(ARGS)
+
 .PHONY: stress
 stress: ## Run the long random tests that `make test` leaves out
 	cargo test -p idem --release --lib --tests -- --ignored
 
 .PHONY: test-full
 test-full: test pause asan stress ## `make test` and every long run; takes hours
+	$(MAKE) soak ARGS="--seconds 1800"
 	$(MAKE) model MODEL_PREEMPTIONS=3
 	$(MAKE) tsan TSAN_SECONDS=1800
 	$(MAKE) fuzz FUZZ_SECONDS=1800
@@ -120,7 +128,7 @@ bench: ## Measure the engine against its peers (benches/RESULTS.md says how to r
 
 # The parts of `make test`.
 
-.PHONY: test-engine test-examples test-absorb test-benches
+.PHONY: test-engine test-examples test-absorb test-soak test-benches
 test-engine:
 	cargo test -p idem
 
@@ -133,6 +141,15 @@ test-absorb:
 	@echo "Bypassing the engine: the next run must find double executions and fail."
 	status=0; $(ABSORB) --seconds 2 --sabotage || status=$$?; test $$status -eq 1
 	if command -v python3 >/dev/null; then tools/exact.sh; else echo "exact: left out, no python3"; fi
+
+test-soak:
+	$(SOAK) --seconds 3
+	@echo "Planting defects: the verdict of each of the next runs must name it."
+	@for sabotage in $(SABOTAGE); do \
+		status=0; verdict=$$($(SOAK) --seconds 2 --sabotage $${sabotage%:*} | tail -n 1) || \
+			status=$$?; echo "$${sabotage%:*}: $$verdict"; \
+		[[ $$status -eq 1 && $$verdict == "verdict: failed: "*"$${sabotage#*:} ("* ]]; \
+	done
 
 test-benches:
 	cargo test -p idem-benches --release --all-targets
