@@ -225,8 +225,13 @@ impl Realms {
     fn scope(&self, home: Home) -> Result<u32, Exceeded> {
         let scopes = self.scopes.pin();
         let key = (home.namespace, home.scope);
-        if let Some(number) = scopes.get(&key) {
-            return Ok(*number);
+        if let Some(number) = scopes.get(&key).copied() {
+            // Relaxed: whoever takes something there looks again.
+            if self.entry(number).members.load(Ordering::Relaxed) != DEAD {
+                return Ok(number);
+            }
+            // Whoever gave it up may have been stopped before this.
+            self.strike_out(key, number);
         }
         let number = self.in_use.alloc(1, 0).ok_or(Exceeded::Scope)?;
         let entry = self.entry(number);
@@ -236,7 +241,7 @@ impl Realms {
         entry.scope.store(home.scope, Ordering::Relaxed);
         entry.namespace.store(home.namespace, Ordering::Relaxed);
         entry.account.store(0, Ordering::Relaxed);
-        entry.members.store(0, Ordering::Relaxed);
+        entry.members.store(0, Ordering::Release);
         let known = *scopes.get_or_insert(key, number);
         if known != number {
             self.in_use.free(number, 1);
@@ -280,9 +285,9 @@ impl Realms {
     /// False: the scope's realm was given up.
     fn join(&self, number: u32, room: Room) -> bool {
         let more = |members| (members != DEAD).then(|| members + u64::from(room.granules()));
-        // Relaxed: whoever gives the realm up finds this or comes first, in the order of the word.
+        // Acquire: what the realm is now was written before it had a member, or none (`is_home`).
         let members = &self.entry(number).members;
-        members.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+        members.fetch_update(Ordering::Acquire, Ordering::Relaxed, more).is_ok()
     }
 
     fn leave(&self, number: u32, room: Room) {
@@ -406,9 +411,24 @@ impl Realms {
         // AcqRel: pairs with `leave` (realms.2). Its winner alone gives the number back.
         let step = entry.members.compare_exchange(0, DEAD, Ordering::AcqRel, Ordering::Relaxed);
         if step.is_ok() {
-            scopes.remove(&key);
+            self.strike_out(key, number);
             self.in_use.free(number, 1);
         }
+    }
+
+    /// Takes a scope that was given up out of the map, unless it has a realm again.
+    fn strike_out(&self, key: (u32, u64), number: u32) {
+        let _ = self.scopes.pin().remove_if(&key, |_, known| *known == number);
+    }
+
+    /// Whether this is the realm of such a key, for whoever has taken something there: its number may
+    /// have been given up, and to another scope, since it was looked up.
+    pub(crate) fn is_home(&self, realm: Realm, home: Home) -> bool {
+        let entry = self.entry(realm.number());
+        // Relaxed: it stays as it is while something belongs to it (realms.2).
+        realm.number() == home.namespace
+            || (entry.scope.load(Ordering::Relaxed) == home.scope
+                && entry.namespace.load(Ordering::Relaxed) == home.namespace)
     }
 
     /// Realms in use besides the default namespace. For tests.

@@ -126,7 +126,8 @@
 //!
 //! Build engines after forking, in the process that uses them. An engine is memory of one process: what a
 //! child does with its copy is not seen by the parent, and the other way round. The helper thread does not
-//! exist in the child, so there nobody ticks; leases of threads that were left behind run out. A child that only calls `exec` or `_exit` touches nothing of this.
+//! exist in the child, so there nobody ticks; leases of threads that were left behind run out. A child
+//! that only calls `exec` or `_exit` touches nothing of this.
 //!
 //! # Shutting down
 //!

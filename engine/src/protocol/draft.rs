@@ -115,7 +115,12 @@ impl<'a> Draft<'a> {
                 core.take_room(realm, lacks, shard)
             });
             exceeded = taken.err();
-            taken == Ok(true)
+            let is_taken = taken == Ok(true);
+            if is_taken && is_first && !core.realms.is_home(realm, home) {
+                core.give_room(realm, lacks, shard);
+                return false;
+            }
+            is_taken
         });
         if is_drawn {
             (self.realm, self.room) = (realm, self.room.plus(lacks));

@@ -43,6 +43,7 @@ pub(crate) fn fence(order: Ordering) {
 ///
 /// ThreadSanitizer does not know fences; it gets a load of the word, which says the same to it.
 #[inline]
+#[cfg_attr(idem_pause, track_caller)]
 pub(crate) fn acquire_fence(word: &AtomicU64) {
     if cfg!(idem_tsan) {
         word.load(Ordering::Acquire);

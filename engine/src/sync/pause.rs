@@ -160,8 +160,7 @@ impl<T> AtomicPtr<T> {
     }
 }
 
-wrapper!(AtomicBool, bool,);
 wrapper!(AtomicU32, u32, swap fetch_add fetch_sub fetch_max);
-wrapper!(AtomicU64, u64, fetch_add fetch_sub fetch_max fetch_and fetch_or);
+wrapper!(AtomicU64, u64, fetch_add fetch_sub fetch_max fetch_min fetch_and fetch_or);
 compare_exchange!(AtomicU32, u32);
 compare_exchange!(AtomicU64, u64);

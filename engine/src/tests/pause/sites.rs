@@ -13,7 +13,7 @@ const LEFT: &[(&str, &str, &str)] = &[
     ("helper.rs", "self.state.store(", "stops the helper"),
     ("memory/bitmap.rs", "words[0].store(", "builds the engine"),
     ("memory/bitmap.rs", "words[word_count as usize - 1].fetch_or(", "builds the engine"),
-    ("protocol/mod.rs", "self.closed.store(", "all of `close`: one store"),
+    ("protocol/close.rs", "self.closing.fetch_min(", "closes the engine, for the others as well"),
     ("stats.rs", "count.fetch_add(times", "of threads beyond the numbered: a count"),
     ("stats.rs", "count.fetch_add(1", "of threads beyond the numbered: a count"),
     ("sync/thread.rs", "TAKEN.fetch_and(", "a thread's end, after its last operation"),
@@ -40,7 +40,7 @@ const BY_CHANCE: &[(&str, &str, &str)] = &[
 /// File under `src` and line, to the text of the line.
 type Sites = BTreeMap<(String, u32), String>;
 
-const ACCESSES: [&str; 9] = [
+const ACCESSES: [&str; 10] = [
     ".load(",
     ".store(",
     ".swap(",
@@ -48,6 +48,7 @@ const ACCESSES: [&str; 9] = [
     ".fetch_add(",
     ".fetch_sub(",
     ".fetch_max(",
+    ".fetch_min(",
     ".fetch_and(",
     ".fetch_or(",
 ];
@@ -98,6 +99,7 @@ fn sites() -> &'static Sites {
             let is_apart = name.starts_with("tests/")
                 || name.starts_with("models/")
                 || name.ends_with("tests.rs")
+                || name.ends_with("side_by_side.rs")
                 || name == "sync/pause.rs"
                 || name == "sync/mod.rs";
             if !is_apart {
@@ -121,15 +123,16 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Finds the accesses of a file: calls of these names that are given an `Ordering`, and fences.
+/// Finds the accesses of a file: calls of these names that are given an `Ordering`, and
+/// fences.
 fn find(file: &str, text: &str, sites: &mut Sites) {
     let code = without_what_is_not_built(text);
     let lines: Vec<_> = text.lines().map(str::trim).collect();
-    let names = ACCESSES.iter().chain(&[".fetch_update(", " fence("]);
+    let names = ACCESSES.iter().chain(&[".fetch_update(", " fence(", " acquire_fence("]);
     for name in names {
         for (at, _) in code.match_indices(name) {
             let arguments = balanced(&code[at + name.len()..]);
-            if arguments.contains("Ordering::") {
+            if arguments.contains("Ordering::") || name.contains("acquire_fence") {
                 let line = code[..at].matches('\n').count();
                 sites.insert((file.to_owned(), line as u32 + 1), lines[line].to_owned());
             }
