@@ -125,8 +125,8 @@ fn millis_up(time: Duration) -> u64 {
 
 #[derive(Clone, Debug)]
 struct Monotonic {
-    /// What the clock showed at the start, less one millisecond: no point in time is 0.
-    start: Duration,
+    /// What the clock showed at the start in whole milliseconds, less one: no point in time is 0.
+    start: u64,
     /// What `millis` may lag behind, rounded up.
     slack: u64,
     factor: u32,
@@ -135,7 +135,7 @@ struct Monotonic {
 impl Monotonic {
     fn start(factor: u32) -> Self {
         Self {
-            start: coarse::now().saturating_sub(Duration::from_millis(1)),
+            start: coarse::now().millis().saturating_sub(1),
             slack: 1 + millis_up(coarse::resolution().saturating_mul(factor)),
             factor,
         }
@@ -143,13 +143,34 @@ impl Monotonic {
 
     #[inline]
     fn millis(&self) -> u64 {
-        let since = coarse::now().saturating_sub(self.start);
-        let millis = if self.factor == 1 {
-            since.as_secs() * 1000 + u64::from(since.subsec_millis())
-        } else {
-            since.saturating_mul(self.factor).as_millis().min(TIME_MAX.into()) as u64
-        };
+        let now = coarse::now();
+        let millis = now.millis().saturating_sub(self.start);
+        let millis = if self.factor == 1 { millis } else { self.accelerate(now, millis) };
         millis.min(TIME_MAX)
+    }
+
+    #[cold]
+    fn accelerate(&self, now: Moment, millis: u64) -> u64 {
+        let nanos = u128::from(millis * NANOS_PER_MILLI + now.nanos % NANOS_PER_MILLI);
+        let millis = nanos * u128::from(self.factor) / u128::from(NANOS_PER_MILLI);
+        millis.min(TIME_MAX.into()) as u64
+    }
+}
+
+/// What the system's clock shows. A `Duration` would check and divide what is right already, and this
+/// is in every claim.
+#[derive(Clone, Copy)]
+struct Moment {
+    secs: u64,
+    /// Less than a second.
+    nanos: u64,
+}
+
+impl Moment {
+    /// Whole milliseconds, rounded down.
+    #[inline]
+    fn millis(self) -> u64 {
+        self.secs * 1000 + self.nanos / NANOS_PER_MILLI
     }
 }
 
@@ -171,9 +192,13 @@ mod coarse {
 
     use rustix::time::{ClockId, clock_getres, clock_gettime};
 
+    use super::Moment;
+
     #[inline]
-    pub(super) fn now() -> Duration {
-        Duration::try_from(clock_gettime(ClockId::MonotonicCoarse)).unwrap_or_default()
+    pub(super) fn now() -> Moment {
+        // Neither is ever negative.
+        let now = clock_gettime(ClockId::MonotonicCoarse);
+        Moment { secs: now.tv_sec as u64, nanos: now.tv_nsec as u64 }
     }
 
     pub(super) fn resolution() -> Duration {
@@ -186,9 +211,12 @@ mod coarse {
     use std::sync::OnceLock;
     use std::time::{Duration, Instant};
 
-    pub(super) fn now() -> Duration {
+    use super::Moment;
+
+    pub(super) fn now() -> Moment {
         static START: OnceLock<Instant> = OnceLock::new();
-        START.get_or_init(Instant::now).elapsed()
+        let since = START.get_or_init(Instant::now).elapsed();
+        Moment { secs: since.as_secs(), nanos: since.subsec_nanos().into() }
     }
 
     pub(super) fn resolution() -> Duration {

@@ -15,7 +15,7 @@ use crate::key::{Fingerprint, FingerprintBuilder, Key, KeyError, Scope, Secret};
 use crate::lease::{Lease, Token, TokenError};
 use crate::namespace::{Namespace, NamespaceOptions};
 use crate::outcome::{OnError, Outcome};
-use crate::protocol::{Ask, Claimed, Core, Refusal, Terms};
+use crate::protocol::{Ask, Claimed, Core, Refusal, Terms, Undecided, WINDOW};
 use crate::realms::{Home, Limits, Realm, Realms};
 use crate::record::response::Kind;
 use crate::replay::Replay;
@@ -299,9 +299,12 @@ impl Engine {
         if let Some((id, home)) = self.moved(ask.identity.id, ask.home) {
             return self.claim_on(&claim.at(id, home));
         }
-        let mut claimed = Claimed::Refused(Refusal::Closed);
-        self.0.core.claim(ask, &mut claimed);
-        Ok(self.outcome(claimed, ask.identity.id))
+        match self.0.core.seek(ask) {
+            Ok(loc) if self.0.core.response(loc).kind().has_bytes() => {
+                Ok(Outcome::Replay(self.replay(loc, ask)))
+            }
+            sought => Ok(self.settle(ask, sought)),
+        }
     }
 
     /// Claims many keys in one call: faster than one by one, since their cache misses overlap. For
@@ -340,17 +343,44 @@ impl Engine {
         if is_moved {
             return claims.iter().map(|claim| self.claim_on(claim)).collect();
         }
+        let core = &self.0.core;
         let mut outcomes = Vec::with_capacity(claims.len());
-        let settle = |ask: &Ask, claimed| outcomes.push(self.outcome(claimed, ask.identity.id));
-        self.0.core.claim_batch(claims, Claim::checked_ask, settle);
+        for window in claims.chunks(WINDOW) {
+            let asks = window.iter().map(Claim::checked_ask);
+            let prefetched = core.prefetch(asks.clone().map(|ask| ask.identity.id));
+            let settle = |(index, ask)| match core.seek_in(&prefetched, index, ask) {
+                Ok(loc) if core.response(loc).kind().has_bytes() => {
+                    Outcome::Replay(self.replay(loc, ask))
+                }
+                sought => self.settle(ask, sought),
+            };
+            outcomes.extend(asks.enumerate().map(settle));
+        }
         Ok(outcomes)
     }
 
-    /// What a claim came to, counted and told. Each outcome is made where it is returned: it is large,
-    /// and slow to copy while it is still being written.
+    /// A replay of the response at `loc`, which the caller holds and which has bytes: what most claims
+    /// come to. Where it is called the outcome is made in its place: outcomes are large, and slow to
+    /// copy while they are still being written.
     #[inline(always)]
-    fn outcome(&self, claimed: Claimed, id: [u64; 2]) -> Outcome {
-        let core = &self.0.core;
+    fn replay(&self, loc: u32, ask: &Ask) -> Replay {
+        self.0.core.report(Count::Replays, What::Replayed, ask.identity.id);
+        Replay::new(self.anchor(), loc)
+    }
+
+    /// What a claim comes to, which was sought; counted and told.
+    #[inline(never)]
+    fn settle(&self, ask: &Ask, sought: Result<u32, Undecided>) -> Outcome {
+        match sought {
+            Ok(loc) => self.finished(loc, ask.identity.id),
+            Err(undecided) => self.decide(undecided, ask),
+        }
+    }
+
+    fn decide(&self, undecided: Undecided, ask: &Ask) -> Outcome {
+        let (core, id) = (&self.0.core, ask.identity.id);
+        let mut claimed = Claimed::Refused(Refusal::Closed);
+        core.decide(undecided, ask, &mut claimed);
         match claimed {
             Claimed::Finished(loc) => self.finished(loc, id),
             Claimed::Execute(held) => {
@@ -378,7 +408,6 @@ impl Engine {
     }
 
     /// What a finished record says; its hold is taken over, or let go of with the replay.
-    #[inline(always)]
     fn finished(&self, loc: u32, id: [u64; 2]) -> Outcome {
         let core = &self.0.core;
         let replay = Replay::new(self.anchor(), loc);

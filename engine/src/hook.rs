@@ -71,6 +71,7 @@ impl Hook {
     }
 
     /// Calls the hook; its panic is contained (W5).
+    #[cold]
     pub(crate) fn call(&self, what: What, id: [u64; 2]) {
         let key_hash = hash_of(id);
         contain(|| (self.0)(Event { what, key_hash }));

@@ -77,12 +77,12 @@ impl Counters {
         Self { sets: (0..EXCLUSIVE_NUMBERS as usize + shard_count as usize).map(set).collect() }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn add(&self, what: Count, times: u64, thread: Thread, shard: usize) {
         self.add_to(what as usize, times, thread, shard);
     }
 
-    #[inline]
+    #[inline(always)]
     fn add_to(&self, what: usize, times: u64, thread: Thread, shard: usize) {
         // Relaxed throughout: counts. Load and store lose nothing: whoever has the number next comes
         // after us (edge "thread number").

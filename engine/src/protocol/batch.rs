@@ -6,47 +6,58 @@
 
 use crate::memory::region::prefetch;
 use crate::outcome::{Completion, Stale};
-use crate::protocol::claim::{Ask, Claimed, Refusal};
+use crate::protocol::claim::{Ask, Undecided};
 use crate::protocol::{Core, Ending, Held};
 use crate::table::slot::Slot;
-use crate::table::{Place, Seat};
+use crate::table::{Hit, Place, Seat};
 
 /// Claims that are looked at together: as many cache misses as a processor has under way at a time, or a
 /// few more.
 pub(crate) const WINDOW: usize = 16;
 
+/// Where a window of claims found their keys, and what is being brought in meanwhile.
+pub(crate) struct Prefetched {
+    places: [Place; WINDOW],
+    hits: [Option<Hit>; WINDOW],
+    now: u64,
+}
+
 impl Core {
-    /// Claims what each of `items` asks for, and settles each in turn.
-    pub(crate) fn claim_batch<T>(
-        &self,
-        items: &[T],
-        ask: impl Fn(&T) -> &Ask,
-        mut settle: impl FnMut(&Ask, Claimed),
-    ) {
-        for window in items.chunks(WINDOW) {
-            let mut places = [Place::default(); WINDOW];
-            for (place, item) in places.iter_mut().zip(window) {
-                *place = self.place(ask(item).identity.id);
-                self.table.prefetch(place.line);
-            }
-            // One clock for the window: it may lag by what the window takes, which can only delay an
-            // end; what ends a lease reads the clock itself (K7).
-            let now = self.clock.now();
-            for place in &places[..window.len()] {
-                self.prefetch_record(*place);
-            }
-            for (place, item) in places.iter().zip(window) {
-                let mut claimed = Claimed::Refused(Refusal::Closed);
-                self.claim_at(*place, ask(item), now, &mut claimed);
-                settle(ask(item), claimed);
-            }
+    /// Begins to bring in what claims of these keys, `WINDOW` of them at most, will look at.
+    pub(crate) fn prefetch(&self, ids: impl Iterator<Item = [u64; 2]>) -> Prefetched {
+        let mut places = [Place::default(); WINDOW];
+        let mut count = 0;
+        for (place, id) in places.iter_mut().zip(ids) {
+            *place = self.place(id);
+            self.table.prefetch(place.line);
+            count += 1;
         }
+        let mut hits = [None; WINDOW];
+        for (hit, place) in hits.iter_mut().zip(&places[..count]) {
+            *hit = self.table.first(*place);
+            self.prefetch_record(*hit);
+        }
+        // One clock for the window, as in `seek`.
+        Prefetched { places, hits, now: self.clock.now() }
     }
 
-    /// Begins to bring in what the first slot with the tag names.
+    /// As `seek`, of the claim at `index` of a window.
+    #[inline(always)]
+    pub(crate) fn seek_in(
+        &self,
+        window: &Prefetched,
+        index: usize,
+        ask: &Ask,
+    ) -> Result<u32, Undecided> {
+        let Prefetched { places, hits, now } = window;
+        let found = hits[index].and_then(|hit| self.find(hit, ask, *now));
+        found.ok_or(Undecided { place: places[index], now: *now })
+    }
+
+    /// Begins to bring in what a slot names.
     #[inline]
-    fn prefetch_record(&self, place: Place) {
-        match self.table.scan(place).first().map(|hit| hit.slot()) {
+    fn prefetch_record(&self, hit: Option<Hit>) {
+        match hit.map(Hit::slot) {
             Some(Slot::Done { loc, .. }) => {
                 self.arena.prefetch(loc);
                 // A caller reads the bytes next.

@@ -51,6 +51,13 @@ pub(crate) enum Claimed {
     Refused(Refusal),
 }
 
+/// A claim that the short way did not settle.
+#[derive(Clone, Copy)]
+pub(crate) struct Undecided {
+    pub(super) place: Place,
+    pub(super) now: u64,
+}
+
 /// Why a claim got nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -96,32 +103,25 @@ impl Finding {
 }
 
 impl Core {
-    /// Claims, and says in `claimed` what it came to.
-    ///
-    /// Written there rather than returned: it is large, most claims are replays, and moving it up
-    /// through the returns would cost them more than the look-up does.
-    #[inline]
-    pub(crate) fn claim(&self, ask: &Ask, claimed: &mut Claimed) {
-        let now = self.clock.now();
-        self.claim_at(self.place(ask.identity.id), ask, now, claimed);
-    }
-
-    /// The same of a key whose place the caller knows; `now` may be a little older.
+    /// The short way of most claims, which are replays: the first slot with the tag has the key's
+    /// response, and nothing speaks against handing it out. The caller then holds the response, which
+    /// is at the place returned. Otherwise the claim is still to be decided.
     #[inline(always)]
-    pub(super) fn claim_at(&self, place: Place, ask: &Ask, now: u64, claimed: &mut Claimed) {
-        let scan = self.table.scan(place);
-        match self.find(&scan, ask, now) {
-            Some(loc) => *claimed = Claimed::Finished(loc),
-            None => self.decide(place, scan, ask, claimed),
+    pub(crate) fn seek(&self, ask: &Ask) -> Result<u32, Undecided> {
+        // The clock first: what it says may be a little old, which can only delay an end; what ends a
+        // lease reads it again (K7).
+        let now = self.clock.now();
+        let place = self.place(ask.identity.id);
+        match self.table.first(place) {
+            Some(hit) => self.find(hit, ask, now).ok_or(Undecided { place, now }),
+            None => Err(Undecided { place, now }),
         }
     }
 
-    /// The short way of most claims: the first slot with the tag has the key's response, and nothing
-    /// speaks against handing it out. Says nothing about the key otherwise.
+    /// Whether the slot has the key's response, to be handed out. Says nothing about the key otherwise.
     #[inline(always)]
-    fn find(&self, scan: &Scan<'_>, ask: &Ask, now: u64) -> Option<u32> {
-        let hit = scan.first()?;
-        let response = self.pin(hit)?;
+    pub(super) fn find(&self, hit: Hit, ask: &Ask, now: u64) -> Option<u32> {
+        let response = self.pin_at_once(hit)?;
         if Finding::of(response, ask, now) != Finding::Answer {
             self.unpin(hit.at, response);
             return None;
@@ -129,12 +129,23 @@ impl Core {
         Some(response.loc())
     }
 
-    /// Steps 1 to 4; the first look is through `scan`.
+    /// The whole claim, for tests: `seek` and `decide`.
+    #[cfg(test)]
+    pub(crate) fn claim(&self, ask: &Ask, claimed: &mut Claimed) {
+        match self.seek(ask) {
+            Ok(loc) => *claimed = Claimed::Finished(loc),
+            Err(undecided) => self.decide(undecided, ask, claimed),
+        }
+    }
+
+    /// Steps 1 to 4; says in `claimed` what the claim came to. (Written there rather than returned,
+    /// since it is large.)
     #[inline(never)]
-    fn decide(&self, place: Place, scan: Scan<'_>, ask: &Ask, claimed: &mut Claimed) {
+    pub(crate) fn decide(&self, undecided: Undecided, ask: &Ask, claimed: &mut Claimed) {
         let mut draft = Draft::new(self, claimed);
-        let (mut scan, mut now) = (scan, self.clock.now());
+        let Undecided { place, mut now } = undecided;
         loop {
+            let scan = self.table.scan(place);
             let header = scan.header;
             let look = match self.look(scan, ask, now, &mut draft) {
                 Look::Absent => self.insert(place, header, ask, now, &mut draft),
@@ -146,7 +157,6 @@ impl Core {
             // Something moved: models need not look again at what was there before it.
             model_fence();
             now = self.clock.now();
-            scan = self.table.scan(place);
         }
     }
 

@@ -109,7 +109,7 @@ impl Core {
     pub(crate) fn peek(&self, id: [u64; 2], now: u64, mut body: Option<&mut Vec<u8>>) -> Peeked {
         let place = self.place(id);
         // The short way, as a claim's: the first slot with the tag has the key's response.
-        if let Some(hit) = self.table.scan(place).first()
+        if let Some(hit) = self.table.first(place)
             && let Some(Some(peeked)) = self.peek_at_response(hit, id, now, body.as_deref_mut())
         {
             return peeked;
@@ -196,7 +196,7 @@ impl Core {
         hit: Hit,
         read: impl FnOnce(Glance, [u64; 2]) -> Option<R>,
     ) -> Option<R> {
-        let loc = hit.slot().loc()?;
+        let loc = hit.loc()?;
         // Under AddressSanitizer what is free is poisoned, and a glance may fall on it.
         let held = if cfg!(idem_asan) { Some(self.pin(hit)?) } else { None };
         let mut glance = Glance::begin(&self.arena, loc);
@@ -236,7 +236,7 @@ impl Core {
 
     #[inline(always)]
     fn is_still(&self, hit: Hit, loc: u32) -> bool {
-        let now = Hit::new(hit.at, self.table.load(hit.at));
-        now.slot().loc() == Some(loc) && now.place() == hit.place()
+        let now = self.table.look(hit.at);
+        now.loc() == Some(loc) && now.place() == hit.place()
     }
 }

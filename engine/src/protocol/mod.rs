@@ -31,7 +31,7 @@ mod removal;
 mod tests;
 
 pub(crate) use batch::WINDOW;
-pub(crate) use claim::{Ask, Claimed, Refusal};
+pub(crate) use claim::{Ask, Claimed, Refusal, Undecided};
 pub(crate) use end::{Ending, Held};
 pub(crate) use hand_over::{Verdict, Waiting};
 pub(crate) use listing::{Cursor, Entry};
@@ -172,7 +172,7 @@ impl Core {
         self.table.place(xxhash_rust::xxh3::xxh3_64_with_seed(&bytes, self.seed))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn count(&self, what: Count) {
         self.count_many(what, 1);
     }
@@ -185,14 +185,14 @@ impl Core {
     }
 
     /// Counts, and tells the hook.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn report(&self, count: Count, what: What, id: [u64; 2]) {
         self.count(count);
         self.note(what, id);
     }
 
     /// Tells the hook, if there is one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn note(&self, what: What, id: [u64; 2]) {
         if let Some(hook) = &self.hook {
             hook.call(what, id);
@@ -206,7 +206,7 @@ impl Core {
         self.counters.stamp(thread, self.shard_of(thread))
     }
 
-    #[inline]
+    #[inline(always)]
     fn count_many(&self, what: Count, times: u64) {
         let thread = thread::current();
         self.counters.add(what, times, thread, self.shard_of(thread));

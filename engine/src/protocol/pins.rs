@@ -34,6 +34,13 @@ impl Core {
         }
     }
 
+    /// As `pin`, in one attempt: `None` also where that has to do more than count.
+    #[inline(always)]
+    pub(super) fn pin_at_once(&self, hit: Hit) -> Option<Response<'_>> {
+        let loc = hit.loc()?;
+        self.table.pin(hit, self.geometry.pins_high).then(|| Response::held(&self.arena, loc))
+    }
+
     /// As `pin`; if the response has been moved meanwhile (`compaction`), the one that is there now.
     pub(super) fn pin_moved(&self, hit: Hit) -> Option<(Hit, Response<'_>)> {
         let mut hit = hit;
@@ -47,9 +54,9 @@ impl Core {
 
     /// The slot as it is now, if it has been a response with the same tag all along, but not this one.
     pub(super) fn moved(&self, hit: Hit) -> Option<Hit> {
-        let now = Hit::new(hit.at, self.table.load(hit.at));
-        let is_response = hit.slot().loc().is_some() && now.slot().loc().is_some();
-        let is_other = now.slot().loc() != hit.slot().loc() && now.place() == hit.place();
+        let now = self.table.look(hit.at);
+        let is_response = hit.loc().is_some() && now.loc().is_some();
+        let is_other = now.loc() != hit.loc() && now.place() == hit.place();
         (is_response && is_other).then_some(now)
     }
 

@@ -39,6 +39,21 @@ struct Line {
     link: AtomicU64,
 }
 
+impl Line {
+    /// Which of its slots, reserved ones too, have a word that is wanted.
+    #[inline(always)]
+    fn scan(&self, wanted: impl Fn(u64) -> bool) -> u64 {
+        let mut found = 0;
+        // No branch a slot: which one matches is unpredictable, and a wrong guess on a line that is
+        // not in the cache would stop the next claim's loads as well.
+        for (slot, word) in self.slots.iter().enumerate() {
+            // Acquire: what the word names was written before (edge "publish").
+            found |= u64::from(wanted(word.load(Ordering::Acquire))) << slot;
+        }
+        found
+    }
+}
+
 // SAFETY: region.1 (integer atomics; zero is an empty line).
 unsafe impl Zeroed for Line {}
 
@@ -68,7 +83,7 @@ pub(crate) struct SlotRef {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Hit {
     pub(crate) at: SlotRef,
-    /// Packed: leases carry it.
+    /// Packed: most of what is asked of it are a few of its bits.
     word: u64,
 }
 
@@ -83,13 +98,15 @@ impl Hit {
         Slot::unpack(self.word)
     }
 
+    /// Where the response is that the slot names.
+    #[inline(always)]
+    pub(crate) fn loc(self) -> Option<u32> {
+        Slot::loc_of(self.word)
+    }
+
     /// Where the key belongs.
     pub(crate) fn place(self) -> Place {
-        let tag = match self.slot() {
-            Slot::Flight { tag, .. } | Slot::Done { tag, .. } | Slot::Dead { tag } => tag,
-            Slot::Vacant => 0,
-        };
-        Place { line: self.at.line, tag }
+        Place { line: self.at.line, tag: Slot::tag_of(self.word) }
     }
 }
 
@@ -165,6 +182,18 @@ impl Table {
         self.scan_for(place.line, |word| Slot::matches(word, place.tag))
     }
 
+    /// What `scan` would find first, if the line itself has it.
+    #[inline(always)]
+    pub(crate) fn first(&self, place: Place) -> Option<Hit> {
+        let line = &self.lines[place.line as usize];
+        let found = line.scan(|word| Slot::matches(word, place.tag));
+        // Acquire: as in `scan_for`, of the header. Read last: what is found by it is validated anyway.
+        let slot = (found & Header(line.header.load(Ordering::Acquire)).live()).trailing_zeros();
+        // Acquire: edge "publish".
+        let word = line.slots.get(slot as usize)?.load(Ordering::Acquire);
+        Some(Hit { at: SlotRef { line: place.line, slot, link: Link::NONE }, word })
+    }
+
     /// The slots of a line whose tag is wanted.
     pub(crate) fn scan_tagged(&self, line: u32, wanted: impl Fn(u64) -> bool) -> Scan<'_> {
         self.scan_for(line, |word| wanted(Slot::tag_of(word)))
@@ -175,41 +204,24 @@ impl Table {
         self.scan_for(line, |_| true)
     }
 
-    #[inline]
+    #[inline(always)]
     fn scan_for(&self, number: u32, wanted: impl Fn(u64) -> bool) -> Scan<'_> {
         let line = &self.lines[number as usize];
         // Acquire (edge "publish"): pairs with the Release of the header CAS that published a slot,
         // and keeps the loads of the slots after it.
         let header = Header(line.header.load(Ordering::Acquire));
-        let mut words = [0; MAIN_SLOTS as usize];
-        let mut found = 0;
-        // No branch a slot: which one matches is unpredictable, and a wrong guess on a line that is
-        // not in the cache would stop the next claim's loads as well.
-        for (slot, word) in line.slots.iter().enumerate() {
-            // Acquire: what the word names was written before (edge "publish").
-            words[slot] = word.load(Ordering::Acquire);
-            found |= u64::from(wanted(words[slot])) << slot;
-        }
-        let mut link = Link::NONE;
+        let found = line.scan(&wanted);
+        let mut scan = Scan {
+            table: self,
+            line: number,
+            header,
+            link: Link::NONE,
+            left: found & header.live(),
+        };
         if header.has_overflow() {
-            link = Link::unpack(line.link.load(Ordering::Acquire));
-            found |= self.scan_pair(header, link, wanted);
+            scan.add_pair(wanted);
         }
-        Scan { table: self, line: number, header, link, words, left: found & header.live() }
-    }
-
-    /// The wanted ones among the live slots of an overflow pair.
-    fn scan_pair(&self, header: Header, link: Link, wanted: impl Fn(u64) -> bool) -> u64 {
-        let Some(pair) = self.pairs.get(link) else { return 0 };
-        let (mut found, mut left) = (0, header.live() >> MAIN_SLOTS);
-        while left != 0 {
-            let slot = left.trailing_zeros();
-            left &= left - 1;
-            // Acquire: as in `scan_for`.
-            let word = pair[slot as usize].load(Ordering::Acquire);
-            found |= u64::from(wanted(word)) << (MAIN_SLOTS + slot);
-        }
-        found
+        scan
     }
 
     /// Begins to bring a line into the cache.
@@ -235,11 +247,17 @@ impl Table {
         }
     }
 
+    /// The slot as it is now.
+    #[inline(always)]
+    pub(crate) fn look(&self, at: SlotRef) -> Hit {
+        // Acquire: edge "publish".
+        Hit { at, word: self.word(at).load(Ordering::Acquire) }
+    }
+
     /// The word of a slot now.
     #[inline(always)]
     pub(crate) fn load(&self, at: SlotRef) -> Slot {
-        // Acquire: edge "publish".
-        Slot::unpack(self.word(at).load(Ordering::Acquire))
+        self.look(at).slot()
     }
 
     /// Whether a slot that was found with this word is part of the table with it (slot.2). For an
@@ -264,6 +282,18 @@ impl Table {
             .compare_exchange(from.pack(), to.pack(), Ordering::AcqRel, Ordering::Acquire)
             .map(drop)
             .map_err(Slot::unpack)
+    }
+
+    /// Counts one pin more at a slot of the line itself that names a response, if it still is what was
+    /// found and there are fewer than `high`: the short form of such a `change`.
+    #[inline(always)]
+    pub(crate) fn pin(&self, hit: Hit, high: u64) -> bool {
+        // AcqRel: as in `change`.
+        Slot::pinned(hit.word, high).is_some_and(|pinned| {
+            self.lines[hit.at.line as usize].slots[hit.at.slot as usize]
+                .compare_exchange(hit.word, pinned, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+        })
     }
 
     /// Reserves a slot of the line for `slot`, under the header that the caller scanned; or keeps the
@@ -410,17 +440,32 @@ pub(crate) struct Scan<'a> {
     line: u32,
     pub(crate) header: Header,
     link: Link,
-    words: [u64; MAIN_SLOTS as usize],
     left: u64,
 }
 
 impl Scan<'_> {
-    /// The hit that comes first, if the line itself has it.
-    #[inline]
-    pub(crate) fn first(&self) -> Option<Hit> {
-        let slot = self.left.trailing_zeros();
-        let word = *self.words.get(slot as usize)?;
-        Some(Hit { at: SlotRef { line: self.line, slot, link: Link::NONE }, word })
+    /// Adds the wanted ones among the live slots of the overflow pair.
+    #[inline(never)]
+    fn add_pair(&mut self, wanted: impl Fn(u64) -> bool) {
+        // Acquire: pairs with the CAS that put the pair on.
+        let link = self.table.lines[self.line as usize].link.load(Ordering::Acquire);
+        self.link = Link::unpack(link);
+        let Some(pair) = self.table.pairs.get(self.link) else { return };
+        let mut left = self.header.live() >> MAIN_SLOTS;
+        while left != 0 {
+            let slot = left.trailing_zeros();
+            left &= left - 1;
+            // Acquire: as in `scan_for`.
+            let word = pair[slot as usize].load(Ordering::Acquire);
+            self.left |= u64::from(wanted(word)) << (MAIN_SLOTS + slot);
+        }
+    }
+
+    /// The word is read again rather than kept: hits are validated anyway, and six words to keep cost
+    /// each claim more than one to read.
+    #[inline(always)]
+    fn hit(&self, at: SlotRef) -> Hit {
+        self.table.look(at)
     }
 }
 
@@ -432,15 +477,10 @@ impl Iterator for Scan<'_> {
         if self.left == 0 {
             return None;
         }
-        let first = self.first();
         let slot = self.left.trailing_zeros();
         self.left &= self.left - 1;
-        if first.is_some() {
-            return first;
-        }
-        // Read again rather than kept: few lines have an overflow, and hits are validated anyway.
-        let at = SlotRef { line: self.line, slot, link: self.link };
-        Some(Hit::new(at, self.table.load(at)))
+        let link = if slot < MAIN_SLOTS { Link::NONE } else { self.link };
+        Some(self.hit(SlotRef { line: self.line, slot, link }))
     }
 }
 

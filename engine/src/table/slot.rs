@@ -81,6 +81,23 @@ impl Slot {
         Self::tag_of(word) == tag
     }
 
+    /// Of a raw word: where the response is that it names.
+    #[inline]
+    pub(crate) const fn loc_of(word: u64) -> Option<u32> {
+        if Kind::get(word) == DONE { Some(Loc::get(word) as u32) } else { None }
+    }
+
+    /// Of a raw word that names a response: the same with one pin more, as long as there are fewer than
+    /// `high`.
+    #[inline]
+    pub(crate) const fn pinned(word: u64, high: u64) -> Option<u64> {
+        if Kind::get(word) == DONE && Pins::get(word) + 1 < high {
+            Some(word + Pins::put(1))
+        } else {
+            None
+        }
+    }
+
     /// The tag of a raw word.
     #[inline]
     pub(crate) const fn tag_of(word: u64) -> u64 {
