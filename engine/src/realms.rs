@@ -382,21 +382,13 @@ impl Realms {
     pub(crate) fn sweep(&self, from: u32, words: u32) -> u32 {
         let count = self.in_use.active_word_count();
         let from = if from < count { from } else { 0 };
-        for word in from..count.min(from + words) {
-            let mut left = self.in_use.word(word);
-            while left != 0 {
-                let number = word * u64::BITS + left.trailing_zeros();
-                left &= left - 1;
-                self.give_up_scope(number);
-            }
+        for number in (from..count.min(from + words)).flat_map(|word| self.in_use.in_use(word)) {
+            self.give_up_scope(number);
         }
         from + words
     }
 
     fn give_up_scope(&self, number: u32) {
-        if number == 0 || number as usize >= self.entries.len() {
-            return;
-        }
         let entry = self.entry(number);
         let namespace = entry.namespace.load(Ordering::Relaxed);
         let key = (namespace, entry.scope.load(Ordering::Relaxed));

@@ -17,6 +17,9 @@
 //!
 //! Progress: lock-free. A failed CAS means that another call took or freed a unit in that word.
 
+use core::iter::successors;
+use core::num::NonZeroU64;
+
 use crossbeam_utils::CachePadded;
 
 use crate::memory::region::Region;
@@ -187,11 +190,20 @@ impl Bitmap {
         }
     }
 
-    /// The units in use in word `index`, as bits; used to visit what is allocated.
-    pub(crate) fn word(&self, index: u32) -> u64 {
+    /// The units in use in word `index`, as bits.
+    fn word(&self, index: u32) -> u64 {
         // Acquire: pairs with the Release in `free`, also when the bit was set again since: the
         // visitor sees the unit as its last owner left it, or newer.
         self.words[index as usize].load(Ordering::Acquire)
+    }
+
+    /// The units in use in word `index`, in ascending order; the reserved ones as well.
+    pub(crate) fn in_use(&self, index: u32) -> impl Iterator<Item = u32> {
+        let next = |left: &NonZeroU64| NonZeroU64::new(left.get() & (left.get() - 1));
+        successors(NonZeroU64::new(self.word(index)), next)
+            .map(move |left| index * WORD_BITS + left.trailing_zeros())
+            // The bits beyond the last unit are set for good.
+            .take_while(|unit| *unit < self.unit_count)
     }
 
     /// Words that have ever been searched: nothing is in use beyond them.
@@ -384,6 +396,20 @@ mod tests {
                 }
                 assert_eq!(bits, (start..start + count).collect());
             }
+        }
+    }
+
+    #[test]
+    fn units_in_use_are_visited_once_and_nothing_else_is() {
+        let map = Bitmap::new(130, 1, 1, 1).unwrap();
+        let visited = || (0..map.active_word_count()).flat_map(|word| map.in_use(word)).collect();
+        assert_eq!(map.alloc(129, 0), Some(1));
+        let mut units: Vec<u32> = visited();
+        assert_eq!(units, Vec::from_iter(0..130), "none of those beyond the last");
+        for gap in [64, 63, 129] {
+            map.free(gap, 1);
+            units.retain(|unit| *unit != gap);
+            assert_eq!(units, visited());
         }
     }
 

@@ -83,15 +83,9 @@ impl Core {
 
     /// Waiters sleep until a deadline that was right before the engine was closed.
     fn wake_waiters(&self) {
-        for word in 0..self.flights.active_word_count() {
-            let mut in_use = self.flights.word(word);
-            while in_use != 0 {
-                let index = word * u64::BITS + in_use.trailing_zeros();
-                in_use &= in_use - 1;
-                if index < self.geometry.flights {
-                    self.flights.get(index).queue.notify_all(&self.nodes, &self.parker);
-                }
-            }
+        let words = 0..self.flights.active_word_count();
+        for index in words.flat_map(|word| self.flights.in_use(word)) {
+            self.flights.get(index).queue.notify_all(&self.nodes, &self.parker);
         }
     }
 }

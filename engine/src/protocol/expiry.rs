@@ -371,14 +371,9 @@ impl Core {
         let next = |at| Some(slice(at).1);
         let at = cursor.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
         let (from, to) = slice(at.unwrap_or_default());
-        for word in from..to {
-            let mut in_use = self.flights.word(word);
-            while in_use != 0 {
-                let index = word * u64::BITS + in_use.trailing_zeros();
-                in_use &= in_use - 1;
-                if index < self.geometry.flights && Some(index) != except {
-                    self.look_after(index, now);
-                }
+        for index in (from..to).flat_map(|word| self.flights.in_use(word)) {
+            if Some(index) != except {
+                self.look_after(index, now);
             }
         }
         to == count

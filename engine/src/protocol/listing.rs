@@ -56,13 +56,7 @@ impl Core {
     }
 
     fn list_flights(&self, word: u32, entries: &mut Vec<Entry>) {
-        let mut in_use = self.flights.word(word);
-        while in_use != 0 {
-            let index = word * u64::BITS + in_use.trailing_zeros();
-            in_use &= in_use - 1;
-            if index >= self.geometry.flights {
-                return;
-            }
+        for index in self.flights.in_use(word) {
             let flight = self.flights.get(index);
             let tenancy = flight.tenancy();
             let (id, fate, term) = (flight.id(), flight.fate(), flight.term());

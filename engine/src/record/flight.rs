@@ -437,9 +437,9 @@ impl Flights {
         self.in_use.free(index, 1);
     }
 
-    /// The flights in use in a word of 64, spares included, as bits.
-    pub(crate) fn word(&self, index: u32) -> u64 {
-        self.in_use.word(index)
+    /// The flights in use in a word of 64, spares included.
+    pub(crate) fn in_use(&self, word: u32) -> impl Iterator<Item = u32> {
+        self.in_use.in_use(word)
     }
 
     /// Words that have ever had a flight in use.
