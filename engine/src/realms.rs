@@ -17,7 +17,7 @@
 //!     up only by the CAS that finds none and makes it dead, and a dead realm takes nothing.
 //! realms.3  Limits are set before the realm's number is known to anybody, and never changed.
 
-use papaya::HashMap;
+use papaya::{HashMap, LocalGuard};
 
 use crate::memory::bitmap::Bitmap;
 use crate::memory::budget::Room;
@@ -223,15 +223,15 @@ impl Realms {
     /// The realm of a scope, which may be given up again before the caller has taken anything there.
     #[cold]
     fn scope(&self, home: Home) -> Result<u32, Exceeded> {
-        let scopes = self.scopes.pin();
+        let guard = self.scopes.guard();
         let key = (home.namespace, home.scope);
-        if let Some(number) = scopes.get(&key).copied() {
+        if let Some(number) = self.scopes.get(&key, &guard).copied() {
             // Relaxed: whoever takes something there looks again.
             if self.entry(number).members.load(Ordering::Relaxed) != DEAD {
                 return Ok(number);
             }
             // Whoever gave it up may have been stopped before this.
-            self.strike_out(key, number);
+            self.strike_out(key, number, &guard);
         }
         let number = self.in_use.alloc(1, 0).ok_or(Exceeded::Scope)?;
         let entry = self.entry(number);
@@ -242,7 +242,7 @@ impl Realms {
         entry.namespace.store(home.namespace, Ordering::Relaxed);
         entry.account.store(0, Ordering::Relaxed);
         entry.members.store(0, Ordering::Release);
-        let known = *scopes.get_or_insert(key, number);
+        let known = *self.scopes.get_or_insert(key, number, &guard);
         if known != number {
             self.in_use.free(number, 1);
         }
@@ -263,17 +263,18 @@ impl Realms {
     fn take_counted(&self, realm: Realm, wanted: Room) -> Result<bool, Exceeded> {
         let (number, epoch) = (realm.number(), realm.epoch());
         let namespace = self.namespace_of(realm);
+        let draw = |number| self.draw(number, (namespace, epoch), wanted);
         if number == namespace {
-            let is_taken = self.draw(number, epoch, wanted);
+            let is_taken = draw(number);
             return is_taken.then_some(true).ok_or(Exceeded::Namespace);
         }
         if !self.join(number, wanted) {
             return Ok(false);
         }
-        let exceeded = if !self.draw(number, epoch, wanted) {
+        let exceeded = if !draw(number) {
             Exceeded::Scope
-        } else if !self.draw(namespace, epoch, wanted) {
-            self.put(number, epoch, wanted);
+        } else if !draw(namespace) {
+            self.adjust(number, epoch, |used| used.minus(wanted));
             Exceeded::Namespace
         } else {
             return Ok(true);
@@ -299,24 +300,16 @@ impl Realms {
     #[cold]
     pub(crate) fn add(&self, realm: Realm, room: Room) {
         let (number, namespace) = (realm.number(), self.namespace_of(realm));
+        let more = |used: Room| used.plus(room);
         if number == 0 {
             return;
         }
         if number != namespace {
             // It has a member, so it is not given up.
             self.join(number, room);
-            self.count(number, realm.epoch(), room);
+            self.adjust(number, realm.epoch(), more);
         }
-        self.count(namespace, realm.epoch(), room);
-    }
-
-    fn count(&self, number: u32, epoch: u64, room: Room) {
-        // Relaxed: as in `put`.
-        let more = |account| {
-            (Epoch::get(account) == epoch).then(|| account_of(epoch, in_use(account).plus(room)))
-        };
-        let account = &self.entry(number).account;
-        let _ = account.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        self.adjust(namespace, realm.epoch(), more);
     }
 
     /// Gives back what was taken.
@@ -330,15 +323,17 @@ impl Realms {
     #[inline(never)]
     fn give_counted(&self, realm: Realm, room: Room) {
         let namespace = self.namespace_of(realm);
-        self.put(namespace, realm.epoch(), room);
+        let less = |used: Room| used.minus(room);
+        self.adjust(namespace, realm.epoch(), less);
         if realm.number() != namespace {
-            self.put(realm.number(), realm.epoch(), room);
+            self.adjust(realm.number(), realm.epoch(), less);
             // Last: until then the realm is not given up (realms.2).
             self.leave(realm.number(), room);
         }
     }
 
-    fn draw(&self, number: u32, epoch: u64, wanted: Room) -> bool {
+    /// Counts in the account of a realm, which is of this epoch of its namespace. False: over its limit.
+    fn draw(&self, number: u32, (namespace, epoch): (u32, u64), wanted: Room) -> bool {
         let entry = self.entry(number);
         // Relaxed: never changes (realms.3).
         let limit = Room::from_bits(entry.limit.load(Ordering::Relaxed));
@@ -346,7 +341,6 @@ impl Realms {
             return true;
         }
         let mut is_exceeded = false;
-        let namespace = entry.namespace.load(Ordering::Relaxed);
         // AcqRel: who sees an account in a later epoch sees that epoch.
         let _ = entry.account.fetch_update(Ordering::AcqRel, Ordering::Acquire, |account| {
             is_exceeded = false;
@@ -367,14 +361,16 @@ impl Realms {
         !is_exceeded
     }
 
-    fn put(&self, number: u32, epoch: u64, room: Room) {
+    /// Changes what is counted in an account, if it still is of this epoch.
+    fn adjust(&self, number: u32, epoch: u64, change: impl Fn(Room) -> Room) {
         let entry = self.entry(number);
+        // Relaxed: never changes (realms.3).
         if entry.limit.load(Ordering::Relaxed) == 0 {
             return;
         }
         // Relaxed: a count of its own epoch, or none of it.
         let _ = entry.account.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |account| {
-            (Epoch::get(account) == epoch).then(|| account_of(epoch, in_use(account).minus(room)))
+            (Epoch::get(account) == epoch).then(|| account_of(epoch, change(in_use(account))))
         });
     }
 
@@ -391,26 +387,26 @@ impl Realms {
     fn give_up_scope(&self, number: u32) {
         let entry = self.entry(number);
         let namespace = entry.namespace.load(Ordering::Relaxed);
-        let key = (namespace, entry.scope.load(Ordering::Relaxed));
         if namespace == number || entry.members.load(Ordering::Relaxed) != 0 {
             return;
         }
+        let key = (namespace, entry.scope.load(Ordering::Relaxed));
         // Known by its number alone: it may be on its way into the map, or out of it.
-        let scopes = self.scopes.pin();
-        if scopes.get(&key) != Some(&number) {
+        let guard = self.scopes.guard();
+        if self.scopes.get(&key, &guard) != Some(&number) {
             return;
         }
         // AcqRel: pairs with `leave` (realms.2). Its winner alone gives the number back.
         let step = entry.members.compare_exchange(0, DEAD, Ordering::AcqRel, Ordering::Relaxed);
         if step.is_ok() {
-            self.strike_out(key, number);
+            self.strike_out(key, number, &guard);
             self.in_use.free(number, 1);
         }
     }
 
     /// Takes a scope that was given up out of the map, unless it has a realm again.
-    fn strike_out(&self, key: (u32, u64), number: u32) {
-        let _ = self.scopes.pin().remove_if(&key, |_, known| *known == number);
+    fn strike_out(&self, key: (u32, u64), number: u32, guard: &LocalGuard<'_>) {
+        let _ = self.scopes.remove_if(&key, |_, known| *known == number, guard);
     }
 
     /// Whether this is the realm of such a key, for whoever has taken something there: its number may

@@ -32,10 +32,8 @@ const LEFT: &[(&str, &str, &str)] = &[
 ];
 
 /// Accesses that need a race of their own: whether the interference comes to them is chance.
-const BY_CHANCE: &[(&str, &str, &str)] = &[
-    ("memory/bitmap.rs", "self.active.fetch_max(", "a unit freed between two looks"),
-    ("realms.rs", "let _ = account.fetch_update(", "a response held as it is moved"),
-];
+const BY_CHANCE: &[(&str, &str, &str)] =
+    &[("memory/bitmap.rs", "self.active.fetch_max(", "a unit freed between two looks")];
 
 /// File under `src` and line, to the text of the line.
 type Sites = BTreeMap<(String, u32), String>;
