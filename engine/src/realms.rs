@@ -17,6 +17,9 @@
 //!     up only by the CAS that finds none and makes it dead, and a dead realm takes nothing.
 //! realms.3  Limits are set before the realm's number is known to anybody, and never changed.
 
+#[cfg(all(test, not(idem_loom)))]
+mod tests;
+
 use papaya::{HashMap, LocalGuard};
 
 use crate::memory::bitmap::Bitmap;
@@ -391,17 +394,28 @@ impl Realms {
             return;
         }
         let key = (namespace, entry.scope.load(Ordering::Relaxed));
-        // Known by its number alone: it may be on its way into the map, or out of it.
         let guard = self.scopes.guard();
-        if self.scopes.get(&key, &guard) != Some(&number) {
-            return;
+        if self.make_dead(key, number, &guard) {
+            self.bury(key, number, &guard);
+        }
+    }
+
+    /// The step that gives a scope's realm up. False: it is not the scope's, or something belongs to it.
+    fn make_dead(&self, key: (u32, u64), number: u32, guard: &LocalGuard<'_>) -> bool {
+        let entry = self.entry(number);
+        // Known by its number alone: it may be on its way into the map, or out of it.
+        if self.scopes.get(&key, guard) != Some(&number) {
+            return false;
         }
         // AcqRel: pairs with `leave` (realms.2). Its winner alone gives the number back.
         let step = entry.members.compare_exchange(0, DEAD, Ordering::AcqRel, Ordering::Relaxed);
-        if step.is_ok() {
-            self.strike_out(key, number, &guard);
-            self.in_use.free(number, 1);
-        }
+        step.is_ok()
+    }
+
+    /// What is left to do for whoever made it dead.
+    fn bury(&self, key: (u32, u64), number: u32, guard: &LocalGuard<'_>) {
+        self.strike_out(key, number, guard);
+        self.in_use.free(number, 1);
     }
 
     /// Takes a scope that was given up out of the map, unless it has a realm again.
