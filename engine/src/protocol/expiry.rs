@@ -14,7 +14,7 @@ use crate::record::term::Term;
 use crate::stats::Count;
 use crate::sync::{AtomicU32, Ordering};
 use crate::table::slot::Slot;
-use crate::table::{Hit, Place};
+use crate::table::{Hit, Place, SlotRef};
 use crate::wheel::Entry;
 
 /// Wheel entries that one tick works through.
@@ -303,21 +303,32 @@ impl Core {
     /// the room that it leaves, for the caller to give back; `None`, and still pinned, if the slot
     /// names something else by now.
     pub(super) fn unlink_from(&self, hit: Hit, response: Response<'_>) -> Option<Room> {
-        let mut seen = self.table.load(hit.at);
+        let pins = self.step_from(hit.at, response, |seen| self.table.remove(hit.at, seen))?;
+        // Before its bytes are: they hold the realm (realms.2).
+        self.realms.give(response.realm(), Room::of(1, 0));
+        // Our own pin goes with it, unless it is at the response already (`move_pins`).
+        let made = self.unlink(response, pins.saturating_sub(1));
+        if pins == 0 {
+            self.release(response, 1);
+        }
+        Some(made.plus(Room::of(1, 0)))
+    }
+
+    /// Tries `step` from the slot's word, for as long as that names the response: others may pin it
+    /// meanwhile. Returns the pins that it had at the step; `None`: it names something else by now.
+    #[inline]
+    pub(super) fn step_from(
+        &self,
+        at: SlotRef,
+        response: Response<'_>,
+        step: impl Fn(Slot) -> Result<(), Slot>,
+    ) -> Option<u64> {
+        let mut seen = self.table.load(at);
         while let Slot::Done { loc, pins, .. } = seen
             && loc == response.loc()
         {
-            match self.table.remove(hit.at, seen) {
-                Ok(()) => {
-                    // Before its bytes are: they hold the realm (realms.2).
-                    self.realms.give(response.realm(), Room::of(1, 0));
-                    // Our own pin goes with it, unless it is at the response already (`move_pins`).
-                    let made = self.unlink(response, pins.saturating_sub(1));
-                    if pins == 0 {
-                        self.release(response, 1);
-                    }
-                    return Some(made.plus(Room::of(1, 0)));
-                }
+            match step(seen) {
+                Ok(()) => return Some(pins),
                 Err(now) => seen = now,
             }
         }

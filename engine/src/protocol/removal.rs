@@ -14,8 +14,8 @@ use crate::record::flight::Holder;
 use crate::record::response::{Head, Kind, Response};
 use crate::stats::Count;
 use crate::sync::model_fence;
-use crate::table::Hit;
 use crate::table::slot::Slot;
+use crate::table::{Hit, Place};
 use crate::wheel::Entry;
 
 /// What came of settling a halted record.
@@ -263,31 +263,20 @@ impl Core {
         }
         let (response, fit) = self.store(head, bytes, None);
         response.set_holders(true, false);
-        let place = hit.place();
-        self.remember(Entry::new(place.line, place.tag, head.deadline), head.deadline);
-        let mut seen = self.table.load(hit.at);
-        let mut replaced = None;
-        while let Slot::Done { tag, loc, pins } = seen
-            && loc == before.loc()
-        {
-            let slot = Slot::Done { tag, loc: response.loc(), pins: 0 };
-            match self.table.change(hit.at, seen, slot) {
-                Ok(()) => {
-                    // Our own pin is let go of below.
-                    let room = self.unlink(before, pins);
-                    debug_assert_eq!(room, Room::NONE, "response.2: the caller holds it");
-                    replaced = Some(Settled::Done(fit));
-                    break;
-                }
-                Err(now) => seen = now,
-            }
-        }
-        if replaced.is_none() {
+        let Place { line, tag } = hit.place();
+        self.remember(Entry::new(line, tag, head.deadline), head.deadline);
+        let after = Slot::Done { tag, loc: response.loc(), pins: 0 };
+        let pins = self.step_from(hit.at, before, |seen| self.table.change(hit.at, seen, after));
+        if let Some(pins) = pins {
+            // Our own pin is let go of below.
+            let room = self.unlink(before, pins);
+            debug_assert_eq!(room, Room::NONE, "response.2: the caller holds it");
+        } else {
             let room = self.free_response(response, Room::NONE);
             self.room.give(room, shard);
         }
         self.release(before, 1);
-        replaced
+        pins.map(|_| Settled::Done(fit))
     }
 
     /// Removes a finished record that the caller has pinned; it is let go of. False: it was not there
