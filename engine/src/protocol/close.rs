@@ -62,10 +62,9 @@ impl Core {
             _ => OnEnd::FailWaiters,
         };
         let id = self.flights.get(index).id();
-        let ended = self.end_without_result(index, generation, policy, Reason::Shutdown);
-        if ended.is_ok() {
-            self.count(Count::Shutdowns);
-            self.note(What::Forced(Reason::Shutdown), id);
+        let reason = Reason::Shutdown;
+        if self.end_without_result(index, generation, policy, reason).is_ok() {
+            self.report(Count::Shutdowns, What::Forced(reason), id);
         }
     }
 

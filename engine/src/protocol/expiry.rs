@@ -364,8 +364,7 @@ impl Core {
             if ended.is_err() {
                 return Lapse::Gone;
             }
-            self.count(Count::LeaseExpiries);
-            self.note(What::LeaseExpired(policy), id);
+            self.report(Count::LeaseExpiries, What::LeaseExpired(policy), id);
             return Lapse::Expired;
         }
     }

@@ -210,7 +210,7 @@ impl Core {
                 return;
             }
             if self.realms.is_cleared(flight.realm()) {
-                let holder = Holder::Nobody(fate, ended);
+                let holder = Holder::Nobody { reason, generation: ended };
                 let _ = self.let_go(index, holder, OnEnd::FailWaiters, Reason::Cleared);
                 return;
             }

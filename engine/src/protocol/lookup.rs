@@ -6,7 +6,7 @@
 
 use crate::protocol::Core;
 use crate::record::fate::Fate;
-use crate::record::flight::{Facts, Identity, equal};
+use crate::record::flight::{Facts, Holder, Identity, equal};
 use crate::record::response::{Glance, Response};
 use crate::record::term::Term;
 use crate::sync::{Ordering, fence, model_fence};
@@ -25,13 +25,21 @@ pub(super) struct View {
     pub(super) queue: Snapshot,
 }
 
+/// A record in flight.
+pub(super) struct InFlight {
+    /// Where the table names it.
+    pub(super) hit: Hit,
+    pub(super) index: u32,
+    pub(super) tenancy: u64,
+    pub(super) holder: Holder,
+}
+
 /// A key's record.
 pub(super) enum Found<'a> {
     Absent,
     /// The caller has pinned it through the hit.
     Finished(Hit, Response<'a>),
-    /// With an owner, or between two of them.
-    InFlight(Hit, View),
+    InFlight(InFlight),
 }
 
 /// What peek found, before it is told in durations.
@@ -69,6 +77,18 @@ impl Core {
         }
     }
 
+    /// The same if it is in flight; a finished record is let go of.
+    pub(super) fn locate_in_flight(&self, id: [u64; 2]) -> Option<InFlight> {
+        match self.locate(id) {
+            Found::InFlight(record) => Some(record),
+            Found::Finished(hit, response) => {
+                self.unpin(hit.at, response);
+                None
+            }
+            Found::Absent => None,
+        }
+    }
+
     /// `None`: something moved.
     fn locate_in(&self, scan: Scan<'_>, id: [u64; 2]) -> Option<Found<'_>> {
         for hit in scan {
@@ -83,7 +103,7 @@ impl Core {
                 Slot::Flight { .. } => {
                     let view = self.view(hit)?;
                     if equal(view.identity.id, id) {
-                        return self.in_flight(hit, view);
+                        return self.in_flight(hit, &view).map(Found::InFlight);
                     }
                 }
                 Slot::Vacant | Slot::Dead { .. } => {}
@@ -92,13 +112,13 @@ impl Core {
         Some(Found::Absent)
     }
 
-    /// A flight that is still one; others are finished first.
-    fn in_flight(&self, hit: Hit, view: View) -> Option<Found<'_>> {
-        let View { index, tenancy, fate, .. } = view;
-        match fate {
-            Fate::Leased { ties, .. } if ties.severed => self.cut(index, tenancy, hit),
-            Fate::Leased { .. } | Fate::Vacated { .. } => return Some(Found::InFlight(hit, view)),
-            fate => self.finish(index, tenancy, fate),
+    /// `None`: it is not in flight any more. What is left to do for it is done first.
+    fn in_flight(&self, hit: Hit, view: &View) -> Option<InFlight> {
+        let View { index, tenancy, fate, .. } = *view;
+        match Holder::of(fate) {
+            Some(_) if fate.is_severed() => self.cut(index, tenancy, hit),
+            Some(holder) => return Some(InFlight { hit, index, tenancy, holder }),
+            None => self.finish(index, tenancy, fate),
         }
         None
     }
@@ -183,9 +203,8 @@ impl Core {
         if !equal(view.identity.id, id) {
             return Some(None);
         }
-        let (facts, term) = (view.facts, view.term);
-        self.in_flight(hit, view)?;
-        Some(Some(Peeked::InFlight(facts, term)))
+        self.in_flight(hit, &view)?;
+        Some(Some(Peeked::InFlight(view.facts, view.term)))
     }
 
     /// Reads by a glance at the response that a slot names, without holding it (response.4), and with

@@ -8,8 +8,7 @@ use crate::memory::budget::Room;
 use crate::outcome::{Completion, OnEnd, Reason, Removal};
 use crate::protocol::Core;
 use crate::protocol::draft::NEXT;
-use crate::protocol::lookup::{Found, View};
-use crate::record::fate::Fate;
+use crate::protocol::lookup::{Found, InFlight};
 use crate::record::flight::Holder;
 use crate::record::response::{Head, Kind, Response};
 use crate::stats::Count;
@@ -53,21 +52,20 @@ impl Core {
                         return Removal::Halted;
                     }
                     if self.take_out(hit, response) {
-                        let what = if is_over { Count::Expired } else { Count::Forgotten };
-                        self.count(what);
-                        if !is_over {
-                            self.note(What::Forgotten, id);
+                        if is_over {
+                            self.count(Count::Expired);
+                            return Removal::Vacant;
                         }
-                        return if is_over { Removal::Vacant } else { Removal::Removed };
+                        self.report(Count::Forgotten, What::Forgotten, id);
+                        return Removal::Removed;
                     }
                 }
                 Found::InFlight(..) if !forced => return Removal::InFlight,
-                Found::InFlight(_, view) => {
-                    let Some(holder) = Holder::of(view.fate) else { continue };
+                Found::InFlight(InFlight { index, holder, .. }) => {
                     // Whatever is kept of cancellations: the key is to be free.
-                    let policy = OnEnd::FailWaiters;
-                    if self.let_go(view.index, holder, policy, Reason::Forgotten).is_ok() {
-                        self.report_forced(holder, Reason::Forgotten, id);
+                    let (policy, reason) = (OnEnd::FailWaiters, Reason::Forgotten);
+                    if self.let_go(index, holder, policy, reason).is_ok() {
+                        self.report_forced(holder, reason, id);
                         return Removal::Removed;
                     }
                 }
@@ -79,39 +77,30 @@ impl Core {
     /// Takes the key from the owner that has it, who goes on for those who wait already (K8). False: it
     /// is not in flight.
     pub(crate) fn detach_key(&self, id: [u64; 2]) -> bool {
-        loop {
-            match self.locate(id) {
-                Found::Absent => return false,
-                Found::Finished(hit, response) => {
-                    self.unpin(hit.at, response);
-                    return false;
-                }
-                Found::InFlight(hit, view) => {
-                    if self.sever(hit, &view) {
-                        self.note(What::Detached, id);
-                        return true;
-                    }
-                }
+        while let Some(record) = self.locate_in_flight(id) {
+            if self.sever(&record) {
+                self.note(What::Detached, id);
+                return true;
             }
             model_fence();
         }
+        false
     }
 
-    fn sever(&self, hit: Hit, view: &View) -> bool {
-        match view.fate {
-            Fate::Leased { generation, .. } => {
-                let is_severed = self.flights.get(view.index).sever(generation);
+    fn sever(&self, record: &InFlight) -> bool {
+        let InFlight { hit, index, tenancy, holder } = *record;
+        match holder {
+            Holder::Lease(generation) => {
+                let is_severed = self.flights.get(index).sever(generation);
                 if is_severed {
-                    self.cut(view.index, view.tenancy, hit);
+                    self.cut(index, tenancy, hit);
                 }
                 is_severed
             }
             // Nobody executes, so there is nothing to wait for.
-            Fate::Vacated { reason, generation } => {
-                let holder = Holder::Nobody(view.fate, generation);
-                self.let_go(view.index, holder, OnEnd::FailWaiters, reason).is_ok()
+            Holder::Nobody { reason, .. } => {
+                self.let_go(index, holder, OnEnd::FailWaiters, reason).is_ok()
             }
-            _ => false,
         }
     }
 
@@ -151,25 +140,16 @@ impl Core {
 
     /// Ends the lease of a key by force, as `policy` says (O2). False: nobody has one.
     pub(crate) fn force(&self, id: [u64; 2], policy: OnEnd) -> bool {
-        loop {
-            let view = match self.locate(id) {
-                Found::Absent => return false,
-                Found::Finished(hit, response) => {
-                    self.unpin(hit.at, response);
-                    return false;
-                }
-                Found::InFlight(_, view) => view,
-            };
-            let reason = Reason::Forced;
-            let Some(holder) = Holder::of(view.fate) else { continue };
+        let reason = Reason::Forced;
+        while let Some(InFlight { index, holder, .. }) = self.locate_in_flight(id) {
             let ended = match (holder, policy) {
                 (Holder::Lease(generation), _) => {
-                    self.end_without_result(view.index, generation, policy, reason)
+                    self.end_without_result(index, generation, policy, reason)
                 }
                 // It is being handed over already.
-                (Holder::Nobody(..), OnEnd::HandOver) => return false,
-                (holder, OnEnd::FailWaiters) => self.let_go(view.index, holder, policy, reason),
-                (holder, OnEnd::Halt) => self.halt(view.index, holder, reason),
+                (Holder::Nobody { .. }, OnEnd::HandOver) => return false,
+                (holder, OnEnd::FailWaiters) => self.let_go(index, holder, policy, reason),
+                (holder, OnEnd::Halt) => self.halt(index, holder, reason),
             };
             if ended.is_ok() {
                 self.report_forced(holder, reason, id);
@@ -177,6 +157,7 @@ impl Core {
             }
             model_fence();
         }
+        false
     }
 
     /// Counts and tells of a lease that was ended from outside; between two owners there was none.
@@ -224,8 +205,7 @@ impl Core {
             };
             if let Some(settled) = settled {
                 if let Settled::Done(_) = settled {
-                    self.count(Count::Resolved);
-                    self.note(What::Resolved, id);
+                    self.report(Count::Resolved, What::Resolved, id);
                 }
                 return settled;
             }

@@ -27,6 +27,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::memory::bitmap::Bitmap;
 use crate::memory::region::{Region, Zeroed};
+use crate::outcome::Reason;
 use crate::realms::Realm;
 use crate::record::fate::{Fate, Ties};
 use crate::record::term::Term;
@@ -88,8 +89,8 @@ pub(crate) fn equal(a: [u64; 2], b: [u64; 2]) -> bool {
 pub(crate) enum Holder {
     /// The lease of this generation.
     Lease(u64),
-    /// None: the fate is this, `Vacated`, of this generation.
-    Nobody(Fate, u64),
+    /// None: the fate is `Vacated`, for this reason, after the lease of this generation.
+    Nobody { reason: Reason, generation: u64 },
 }
 
 impl Holder {
@@ -97,20 +98,20 @@ impl Holder {
     pub(crate) fn of(fate: Fate) -> Option<Self> {
         match fate {
             Fate::Leased { generation, .. } => Some(Self::Lease(generation)),
-            Fate::Vacated { generation, .. } => Some(Self::Nobody(fate, generation)),
+            Fate::Vacated { reason, generation } => Some(Self::Nobody { reason, generation }),
             _ => None,
         }
     }
 
     pub(crate) fn generation(self) -> u64 {
-        let (Self::Lease(generation) | Self::Nobody(_, generation)) = self;
+        let (Self::Lease(generation) | Self::Nobody { generation, .. }) = self;
         generation
     }
 
     pub(crate) fn is_in(self, fate: Fate) -> bool {
         match self {
             Self::Lease(generation) => fate.is_lease(generation),
-            Self::Nobody(vacated, _) => fate == vacated,
+            Self::Nobody { reason, generation } => fate == Fate::Vacated { reason, generation },
         }
     }
 }
@@ -174,8 +175,9 @@ impl Flight {
     ) -> Option<Fate> {
         match holder {
             Holder::Lease(generation) => self.change_lease(generation, to),
-            Holder::Nobody(vacated, _) => {
+            Holder::Nobody { reason, generation } => {
                 let next = to(Ties::AWAITED);
+                let vacated = Fate::Vacated { reason, generation };
                 self.change_fate(vacated, next).ok().map(|()| next)
             }
         }
