@@ -50,6 +50,14 @@ pub(crate) enum Peeked {
     Finished(Glance),
 }
 
+/// What a slot with the tag of a key says to a peek.
+enum Says {
+    /// It is another key's.
+    Stranger,
+    /// It is the key's.
+    Peeked(Peeked),
+}
+
 impl Core {
     /// What the flight says that a slot names. `None`: something moved, look at the line again; never
     /// anything from a flight that was used again meanwhile.
@@ -130,7 +138,8 @@ impl Core {
         let place = self.place(id);
         // The short way, as a claim's: the first slot with the tag has the key's response.
         if let Some(hit) = self.table.first(place)
-            && let Some(Some(peeked)) = self.peek_at_response(hit, id, now, body.as_deref_mut())
+            && let Some(Says::Peeked(peeked)) =
+                self.peek_at_response(hit, id, now, body.as_deref_mut())
         {
             return peeked;
         }
@@ -164,19 +173,19 @@ impl Core {
         mut body: Option<&mut Vec<u8>>,
     ) -> Option<Peeked> {
         for hit in scan {
-            let peeked = match hit.slot() {
+            let says = match hit.slot() {
                 Slot::Done { .. } => self.peek_at_response(hit, id, now, body.as_deref_mut())?,
                 Slot::Flight { .. } => self.peek_at_flight(hit, id)?,
-                Slot::Vacant | Slot::Dead { .. } => None,
+                Slot::Vacant | Slot::Dead { .. } => continue,
             };
-            if let Some(peeked) = peeked {
+            if let Says::Peeked(peeked) = says {
                 return Some(peeked);
             }
         }
         Some(Peeked::Vacant)
     }
 
-    /// `Some(None)`: it is another key's. `None`: it is not there any more, or no response.
+    /// `None`: it is not there any more, or no response.
     #[inline]
     fn peek_at_response(
         &self,
@@ -184,27 +193,27 @@ impl Core {
         id: [u64; 2],
         now: u64,
         body: Option<&mut Vec<u8>>,
-    ) -> Option<Option<Peeked>> {
+    ) -> Option<Says> {
         self.with_glance(hit, |glance, of| {
             if !equal(of, id) {
-                Some(None)
+                Some(Says::Stranger)
             } else if glance.deadline() <= now {
-                Some(Some(Peeked::Vacant))
+                Some(Says::Peeked(Peeked::Vacant))
             } else {
                 let is_whole = self.copy_body(hit, &glance, body);
-                is_whole.then_some(Some(Peeked::Finished(glance)))
+                is_whole.then_some(Says::Peeked(Peeked::Finished(glance)))
             }
         })
     }
 
-    /// `Some(None)`: it is another key's.
-    fn peek_at_flight(&self, hit: Hit, id: [u64; 2]) -> Option<Option<Peeked>> {
+    /// `None`: something moved.
+    fn peek_at_flight(&self, hit: Hit, id: [u64; 2]) -> Option<Says> {
         let view = self.view(hit)?;
         if !equal(view.identity.id, id) {
-            return Some(None);
+            return Some(Says::Stranger);
         }
         self.in_flight(hit, &view)?;
-        Some(Some(Peeked::InFlight(view.facts, view.term)))
+        Some(Says::Peeked(Peeked::InFlight(view.facts, view.term)))
     }
 
     /// Reads by a glance at the response that a slot names, without holding it (response.4), and with
