@@ -5,6 +5,14 @@ use super::*;
 use crate::outcome::Removal;
 use crate::protocol::{Peeked, Settled, Settlement};
 
+/// A record between two owners: the first has handed over, and this waiter is the next.
+fn handing_over(world: &World) -> Waiting {
+    let held = world.own(ask(1));
+    let waiting = world.join(ask(1));
+    world.cancel(&held, OnEnd::HandOver).unwrap();
+    waiting
+}
+
 /// Lets an owner end in its way while another thread takes the key from it.
 fn detach_beside(end: fn(&World, &Held) -> Result<Completion, Stale>, is_awaited: bool) {
     explore(move || {
@@ -52,10 +60,7 @@ fn detach_beside_a_cancellation() {
 fn detach_beside_a_hand_over() {
     explore(|| {
         let world = World::new(geometry());
-        let key = ask(1);
-        let held = world.own(key);
-        let waiting = world.join(key);
-        world.cancel(&held, OnEnd::HandOver).unwrap();
+        let waiting = handing_over(&world);
         let (_, verdict) =
             race(&world, |world| world.core.detach_key([1, 0]), |world| world.wait(&waiting));
         match verdict {
@@ -154,10 +159,7 @@ fn forgetting_by_force_beside_a_completion() {
 fn forgetting_by_force_beside_a_hand_over() {
     explore(|| {
         let world = World::new(geometry());
-        let key = ask(1);
-        let held = world.own(key);
-        let waiting = world.join(key);
-        world.cancel(&held, OnEnd::HandOver).unwrap();
+        let waiting = handing_over(&world);
         let (removal, verdict) =
             race(&world, |world| world.core.forget([1, 0], true), |world| world.wait(&waiting));
         assert_eq!(removal, Removal::Removed);
@@ -168,7 +170,7 @@ fn forgetting_by_force_beside_a_hand_over() {
             Verdict::Cancelled(Reason::Forgotten) => {}
             other => panic!("{other:?}"),
         }
-        assert!(executes(&world.claim(key)), "it is vacant");
+        assert!(executes(&world.claim(ask(1))), "it is vacant");
         world.settle();
     });
 }
@@ -177,10 +179,7 @@ fn forgetting_by_force_beside_a_hand_over() {
 fn a_halt_by_force_beside_a_hand_over() {
     explore(|| {
         let world = World::new(geometry());
-        let key = ask(1);
-        let held = world.own(key);
-        let waiting = world.join(key);
-        world.cancel(&held, OnEnd::HandOver).unwrap();
+        let waiting = handing_over(&world);
         let (_, verdict) = race(
             &world,
             |world| world.core.force([1, 0], OnEnd::Halt),
@@ -197,7 +196,7 @@ fn a_halt_by_force_beside_a_hand_over() {
             }
             other => panic!("{other:?}"),
         }
-        let loc = world.find(key);
+        let loc = world.find(ask(1));
         world.core.release(world.core.response(loc), 1);
         world.settle();
     });
@@ -245,20 +244,18 @@ fn two_settle_one_halt() {
     });
 }
 
-/// What a glance copies is one response or the other, whole, or nothing: the place is used again, by
-/// the same key in the same slot at the same time.
-#[test]
-fn a_glance_never_mixes_two_responses_of_one_place() {
-    explore_less(|| {
-        // Room for one of them.
+/// Peeks at a key while its response is forgotten and the key `next` says stores these bytes, for which
+/// there is room in the same place alone. What is copied is one response of the key, whole, or nothing.
+fn glance_beside(next: fn(&Core) -> u64, bytes: &'static [u8]) {
+    explore_less(move || {
         let world = World::new(Geometry { arena_granules: 4, granules: 4, ..geometry() });
-        let key = ask(1);
-        world.finish_with(key, &[1; SHORT]);
+        let next = next(&world.core);
+        world.finish_with(ask(1), &[1; SHORT]);
         let (_, (peeked, body)) = race(
             &world,
             move |world| {
                 assert_eq!(world.core.forget([1, 0], false), Removal::Removed);
-                world.finish_with(key, &[2; LONG]);
+                world.finish_with(ask(next), bytes);
             },
             |world| {
                 let mut body = Vec::new();
@@ -269,38 +266,23 @@ fn a_glance_never_mixes_two_responses_of_one_place() {
         match peeked {
             Peeked::Finished(glance) => {
                 assert_eq!(glance.length(), Some(body.len()));
-                assert!(body == [1; SHORT] || body == [2; LONG], "{body:?}");
+                assert!(body == [1; SHORT] || next == 1 && body == bytes, "{body:?}");
             }
+            Peeked::InFlight(..) if next != 1 => panic!("nobody executes it"),
             Peeked::Vacant | Peeked::InFlight(..) => assert_eq!(body, []),
         }
         world.settle();
     });
 }
 
-/// The same where the place becomes part of another key's response.
+/// The place is used again by the same key, in the same slot at the same time.
+#[test]
+fn a_glance_never_mixes_two_responses_of_one_place() {
+    glance_beside(|_| 1, &[2; LONG]);
+}
+
+/// The place becomes part of another key's response.
 #[test]
 fn a_glance_is_not_misled_by_another_keys_response() {
-    explore_less(|| {
-        let world = World::new(Geometry { arena_granules: 4, granules: 4, ..geometry() });
-        let (key, other) = (ask(1), ask(twin(&world.core, 1)));
-        world.finish_with(key, &[1; SHORT]);
-        let (_, (peeked, body)) = race(
-            &world,
-            move |world| {
-                assert_eq!(world.core.forget([1, 0], false), Removal::Removed);
-                world.finish_with(other, &[2; SHORT]);
-            },
-            |world| {
-                let mut body = Vec::new();
-                let peeked = world.core.peek([1, 0], 0, Some(&mut body));
-                (peeked, body)
-            },
-        );
-        match peeked {
-            Peeked::Finished(_) => assert_eq!(body, [1; SHORT]),
-            Peeked::Vacant => assert_eq!(body, []),
-            Peeked::InFlight(..) => panic!("nobody executes it"),
-        }
-        world.settle();
-    });
+    glance_beside(|core| twin(core, 1), &[2; SHORT]);
 }
