@@ -18,6 +18,7 @@ pub(super) enum Sight {
     Cancelled,
     Halted,
     Full,
+    Closed,
 }
 
 /// What an operation leaves in the hands of its thread.

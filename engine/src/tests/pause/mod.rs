@@ -20,6 +20,7 @@
 )]
 
 mod claims;
+mod closing;
 mod ends;
 mod found;
 mod gate;
@@ -129,8 +130,19 @@ fn p1_what_acts_from_outside_and_is_stopped_holds_up_nobody() {
 }
 
 #[test]
+fn p1_closing_that_is_stopped_holds_up_nobody() {
+    run::stop_at_each("closing", closing::SCENARIOS);
+}
+
+#[test]
 fn p1_every_access_is_one_that_a_thread_was_stopped_at() {
-    let scenarios =
-        [claims::SCENARIOS, ends::SCENARIOS, waits::SCENARIOS, time::SCENARIOS, outside::SCENARIOS];
+    let scenarios = [
+        claims::SCENARIOS,
+        ends::SCENARIOS,
+        waits::SCENARIOS,
+        time::SCENARIOS,
+        outside::SCENARIOS,
+        closing::SCENARIOS,
+    ];
     sites::check(&run::places(&scenarios));
 }

@@ -38,6 +38,12 @@ pub(super) fn go_on(world: &World, way: Way) -> (Sight, Option<Lease>) {
         found => drop(found),
     }
     join_and_leave(world);
+    if is_closed(world) {
+        if way != Way::AtOnce {
+            see_it_close(world);
+        }
+        return (first, kept);
+    }
     let is_room = world.sure_bodies(0) > 2;
     if is_room {
         beside_it(world, world.neighbours()[0]);
@@ -56,9 +62,31 @@ pub(super) fn go_on(world: &World, way: Way) -> (Sight, Option<Lease>) {
     }
     let kept = (way == Way::Keep).then(|| take_over(world));
     fill_with_bodies(world);
+    see_futures_woken(world);
+    (first, kept)
+}
+
+/// Whether the scenario has closed the engine.
+fn is_closed(world: &World) -> bool {
+    world.engine.core().is_closed()
+}
+
+fn see_futures_woken(world: &World) {
     let [futures, _] = world.untold();
     assert!(futures <= IN_HAND, "{futures} futures were not woken");
-    (first, kept)
+}
+
+/// In an engine that was closed: every wait ends, nobody executes, and nothing stays in flight (P4).
+fn see_it_close(world: &World) {
+    assert_eq!(world.ask(NEW).0, Sight::Closed);
+    assert!(!matches!(wait_for_it(world), Found::Lease(_)), "a lease in a closed engine");
+    // The deadline, and then whatever is kept of those that it ended.
+    for _ in 0..2 {
+        world.pass_millis(LONG);
+        world.lab().settle();
+    }
+    assert_eq!(world.ask(KEY).0, Sight::Closed);
+    see_futures_woken(world);
 }
 
 /// Ends a lease of the key at once, one way or the other.
@@ -184,6 +212,7 @@ fn claim_all(world: &World) -> Vec<Lease> {
         match world.lab().ask(world.numbered(key)) {
             Outcome::Execute(lease) => leases.push(world.began(key, lease).expect("no time")),
             Outcome::Full(_) => return leases,
+            Outcome::Closed if is_closed(world) => return leases,
             other => panic!("neither executes nor full, but {other:?}"),
         }
     }
@@ -271,6 +300,9 @@ pub(super) fn interfere(world: &World, turn: usize) {
 /// been lost.
 pub(super) fn find_it_whole(world: &World) {
     world.lab().assert_ticks_empty_it();
+    if is_closed(world) {
+        return;
+    }
     fill(world, world.room(), world.waiters());
     let leases = claim_all(world);
     assert_eq!(leases.len(), world.room());

@@ -169,11 +169,63 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         })
     })
     .taking(),
+    Scenario::new("a namespace cleared, two wait", &[InFlight, Execute], |world| {
+        world.keep(Found::Lease(world.own(KEY)));
+        world.keep_all([world.queue(KEY), world.queue(KEY)]);
+        operation(|world| {
+            world.engine.clear();
+            Found::Nothing
+        })
+    })
+    .taking(),
+    Scenario::new("a namespace cleared, with limits", &[Replay, Execute], |world| {
+        world.store(KEY);
+        operation(|world| {
+            clear_limited(world);
+            Found::Nothing
+        })
+    })
+    .keyed(limited)
+    .taking(),
+    Scenario::new("complete, one that clears was stopped", &[InFlight, Replay], |world| {
+        let lease = world.own(KEY);
+        world.stopped_beside(Stop::After("realms.rs", "self.has_cleared.store"), |world| {
+            world.engine.clear();
+            Found::Nothing
+        });
+        completes(lease)
+    })
+    .taking(),
     Scenario::new("claim, its namespace cleared", &[Execute, InFlight], |world| {
         world.store(KEY);
         world.engine.clear();
         claims()
     }),
+    Scenario::new("claim, its namespace cleared, with limits", &[Execute, InFlight], |world| {
+        world.store(KEY);
+        clear_limited(world);
+        claims()
+    })
+    .keyed(limited),
+    Scenario::new("cancel, its namespace cleared, two wait", &[Execute], |world| {
+        let lease = world.own_on(KEY, Claim::new(world.numbered(KEY)).lease(YEAR));
+        world.keep_all([world.queue(KEY), world.queue(KEY)]);
+        world.engine.clear();
+        operation(move |_| {
+            let _ = lease.cancel(Reason::Owner);
+            Found::Nothing
+        })
+    })
+    .taking(),
+    Scenario::new("a look at an offer, its namespace cleared", &[Execute], |world| {
+        let lease = world.own(KEY);
+        let (first, second) = (world.queue(KEY), world.queue(KEY));
+        lease.cancel(Reason::Owner).expect("ours");
+        world.engine.clear();
+        world.keep_all([second]);
+        operation(move |_| first.wait_for(millis(0)).into())
+    })
+    .taking(),
     Scenario::new("tick, its namespace cleared", &[Execute], |world| {
         world.store(KEY);
         world.engine.clear();
@@ -258,6 +310,10 @@ fn halted(world: &World) -> HaltToken {
         Ok(Status::Halted(_, _, token)) => token,
         other => panic!("not halted, but {other:?}"),
     }
+}
+
+fn clear_limited(world: &World) {
+    world.engine.namespace("limited").expect("it was defined").clear();
 }
 
 /// Keys of one scope, in a namespace; both have limits, which are no less than the engine's.

@@ -13,7 +13,6 @@ const LEFT: &[(&str, &str, &str)] = &[
     ("helper.rs", "self.state.store(", "stops the helper"),
     ("memory/bitmap.rs", "words[0].store(", "builds the engine"),
     ("memory/bitmap.rs", "words[word_count as usize - 1].fetch_or(", "builds the engine"),
-    ("protocol/close.rs", "self.closing.fetch_min(", "closes the engine, for the others as well"),
     ("stats.rs", "count.fetch_add(times", "of threads beyond the numbered: a count"),
     ("stats.rs", "count.fetch_add(1", "of threads beyond the numbered: a count"),
     ("sync/thread.rs", "TAKEN.fetch_and(", "a thread's end, after its last operation"),

@@ -236,7 +236,8 @@ impl World {
             Outcome::Cancelled(_) => Sight::Cancelled,
             Outcome::Halted(_) => Sight::Halted,
             Outcome::Full(_) => Sight::Full,
-            other => panic!("nobody closes it, but {other:?}"),
+            Outcome::Closed if self.engine.core().is_closed() => Sight::Closed,
+            other => panic!("nobody has closed it, but {other:?}"),
         };
         (sight, self.checked(key, outcome.into()))
     }
