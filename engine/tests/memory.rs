@@ -10,7 +10,7 @@ mod random;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use idem::{Builder, Clock, Completion, Engine, ManualClock, Outcome};
+use idem::{Builder, Clock, Completion, ConfigError, Engine, ManualClock, Outcome};
 use random::Random;
 
 const MIB: u64 = 1 << 20;
@@ -27,6 +27,22 @@ fn resident_bytes() -> u64 {
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("it is there");
     let kib: u64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number");
     kib * 1024
+}
+
+/// Bytes of the mappings that huge pages have been asked for.
+fn advised_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/smaps").expect("Linux has it");
+    let mut size = 0;
+    let mut advised = 0;
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("Size:") {
+            size = rest.trim().trim_end_matches(" kB").parse().expect("a number");
+        }
+        if line.strip_prefix("VmFlags:").is_some_and(|flags| flags.split(' ').any(|f| f == "hg")) {
+            advised += size * 1024;
+        }
+    }
+    advised
 }
 
 fn build(builder: Builder) -> (Engine, ManualClock) {
@@ -154,6 +170,84 @@ fn r3_untouched_capacity_costs_nothing_resident() {
     clock.advance(RETENTION);
     settle(&engine);
     assert_empty(&engine);
+}
+
+/// 125 MiB of arena, and about 190 bytes for each of 400 000 records and 100 000 waiters.
+fn sized() -> (Builder, u64) {
+    let builder = Engine::builder().records(400_000).bytes(100 * MIB).waiters(100_000);
+    (builder, 125 * MIB + 190 * 500_000)
+}
+
+/// What is documented is resident once the engine is built, and nothing of it without the option. And
+/// it is the same memory: use makes it no more.
+#[test]
+fn prefault_makes_all_memory_resident() {
+    let _alone = alone();
+    let (builder, whole) = sized();
+    let before = resident_bytes();
+    drop(build(builder.clone()));
+    let untouched = resident_bytes().saturating_sub(before);
+    assert!(untouched <= MIB, "without it: {} KiB", untouched / 1024);
+
+    let before = resident_bytes();
+    let (engine, clock) = build(builder.prefault(true));
+    let built = resident_bytes().saturating_sub(before);
+    let (least, most) = (whole * 95 / 100, whole * 105 / 100);
+    assert!((least..=most).contains(&built), "{} of {} KiB", built / 1024, whole / 1024);
+    for number in 0..200_000 {
+        store(&engine, number, &[1; 256]);
+    }
+    let used = resident_bytes().saturating_sub(before);
+    assert!(used <= built + 4 * MIB, "{} KiB more than built", (used - built) / 1024);
+    clock.advance(RETENTION);
+    settle(&engine);
+    assert_empty(&engine);
+    drop(engine);
+    let left = resident_bytes().saturating_sub(before);
+    assert!(left <= 4 * MIB, "{} KiB are left", left / 1024);
+}
+
+/// The greatest limit there is: more than most machines have, but no more than their address space.
+#[test]
+fn prefault_of_more_than_the_machine_has_is_refused() {
+    let _alone = alone();
+    let before = resident_bytes();
+    let builder = Engine::builder().bytes(200 << 30).clock(Clock::manual(&ManualClock::new()));
+    let text = std::fs::read_to_string("/proc/meminfo").expect("Linux has it");
+    let kib = |name| -> u64 {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("it is there");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    };
+    if (kib("MemTotal:") + kib("SwapTotal:")) * 1024 < 250 << 30 {
+        assert_eq!(builder.clone().prefault(true).build().err(), Some(ConfigError::NoPages));
+    }
+    assert!(builder.build().is_ok(), "untouched, it costs nothing");
+    assert!(resident_bytes().saturating_sub(before) <= 4 * MIB);
+}
+
+/// Large tables are advised, those of a small engine are not, and none without the option. Whether
+/// huge pages come of it is up to the system.
+#[test]
+fn huge_pages_are_asked_for_where_tables_are_large() {
+    if !std::path::Path::new("/sys/kernel/mm/transparent_hugepage").exists() {
+        return; // It was built without.
+    }
+    let _alone = alone();
+    let (builder, whole) = sized();
+    let plain = build(builder.clone());
+    let small = Engine::builder().records(1000).bytes(4 * MIB).waiters(1000);
+    let small = build(small.huge_pages(true));
+    assert_eq!(advised_bytes(), 0);
+    let large = build(builder.huge_pages(true));
+    assert!(advised_bytes() >= whole * 80 / 100, "{} MiB", advised_bytes() / MIB);
+    for (engine, clock) in [plain, small, large] {
+        for number in 0..1000 {
+            store(&engine, number, &[1; 256]);
+        }
+        clock.advance(RETENTION);
+        settle(&engine);
+        assert_empty(&engine);
+    }
 }
 
 /// Inserts and removes `count` keys, a thousand live at any time.

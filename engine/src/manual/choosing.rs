@@ -286,6 +286,7 @@
 //! | namespaces, and scopes in use that have limits | | 1 048 575 together | |
 //! | a key, a scope, a name | | 1 to [65 536](crate::Key::LENGTH_MAX) bytes | |
 //! | `helper_thread` | yes; on a manual clock no | | engine |
+//! | `huge_pages`, `prefault` | no | `prefault`: what the machine has | engine |
 //! | `key_hash` | `SipHash24` | `Xxh3` only for keys that nobody outside has a say in | engine |
 //! | `secret` | random | | engine |
 //!

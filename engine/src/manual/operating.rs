@@ -1,4 +1,4 @@
-//! Operating an engine: looking at keys, ending what hangs, settling halts, hooks and counters.
+//! Operating an engine: looking at keys, ending what hangs, settling halts, hooks, counters, memory.
 //!
 //! All of it may be called from any thread at any time, and blocks nobody.
 //!
@@ -152,3 +152,37 @@
 //!
 //! It is of all waits since the beginning; for those of the last minute take the difference of two
 //! [`counts`](crate::WaitTimes::counts).
+//!
+//! # Memory
+//!
+//! An engine reserves addresses for its limits when it is built, and takes memory as it is used, 4 KiB at a
+//! time: limits that are never reached cost nothing. What was touched once stays, for what comes next.
+//! Two options trade that for speed.
+//!
+//! [`prefault`](crate::Builder::prefault) takes all of it when the engine is built. The first fill then
+//! waits for no page, and a machine that is too small is found out at the start. Use it where the slowest
+//! claims count from the first minute on, or where the process has a memory limit and it should show at
+//! once whether it holds. It costs what the limits say, however few the records are: set the limits first.
+//!
+//! [`huge_pages`](crate::Builder::huge_pages) asks Linux for pages of 2 MiB for large tables. It pays where
+//! keys are looked up at random among millions of records (replays, batches, peeks): there each look-up
+//! misses in the translation of addresses as well. Up to about a million records it makes no difference. Without
+//! `prefault` its price comes with use: a first touch zeroes 2 MiB, and where memory is scattered the system
+//! searches for a whole one first, so first touches are either fast or slow. With it, the price is paid in
+//! `build`.
+//!
+//! Whether huge pages came of it: `AnonHugePages` in `/proc/PID/smaps_rollup`. If it stays at zero, look at
+//! `/sys/kernel/mm/transparent_hugepage/enabled`: `never` means never.
+//!
+//! ```
+//! use idem::{ConfigError, Engine};
+//!
+//! let builder = Engine::builder().records(10_000).bytes(1 << 20).waiters(100);
+//! let engine = match builder.clone().huge_pages(true).prefault(true).build() {
+//!     // Not the machine for it: go on with memory as it is used, or give up here.
+//!     Err(ConfigError::NoPages) => builder.build()?,
+//!     built => built?,
+//! };
+//! assert_eq!(engine.stats().records, 0);
+//! # Ok::<(), ConfigError>(())
+//! ```

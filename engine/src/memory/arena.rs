@@ -9,6 +9,7 @@
 //!     believed only once a slot confirms them. So a run may become anything next.
 
 use crate::memory::bitmap::Bitmap;
+use crate::memory::pages::Paged;
 use crate::memory::region::{Region, Zeroed, prefetch};
 use crate::record::response::ID;
 use crate::sync::watch::Watch;
@@ -62,6 +63,11 @@ impl Arena {
         let in_use = Bitmap::new(granule_count, 1, 64, shard_count)?;
         poison::poison(&granules);
         Some(Self { granules, in_use })
+    }
+
+    /// What `Pages` may back, before anybody uses it.
+    pub(crate) fn regions(&mut self) -> Vec<&mut dyn Paged> {
+        vec![&mut self.granules, self.in_use.region()]
     }
 
     /// A run of `size` granules; 0 is never one.

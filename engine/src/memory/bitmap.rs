@@ -22,6 +22,7 @@ use core::num::NonZeroU64;
 
 use crossbeam_utils::CachePadded;
 
+use crate::memory::pages::Paged;
 use crate::memory::region::Region;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
@@ -81,6 +82,10 @@ impl Bitmap {
                 .map(|s| CachePadded::new(AtomicU32::new((s % active) * chunk_units)))
                 .collect(),
         })
+    }
+
+    pub(crate) fn region(&mut self) -> &mut dyn Paged {
+        &mut self.words
     }
 
     /// Claims `count` adjacent units, or `None` if there is no such run.

@@ -13,10 +13,12 @@ mod storage {
 
     use memmap2::{MmapOptions, MmapRaw};
 
+    use crate::memory::pages::Paged;
+
     /// See the module.
     pub(crate) struct Region<T> {
         // Holds the mapping; `base` points into it.
-        _map: MmapRaw,
+        map: MmapRaw,
         base: NonNull<T>,
         count: usize,
         _owns: PhantomData<T>,
@@ -46,7 +48,46 @@ mod storage {
             let map = MmapOptions::new().len(bytes).no_reserve_swap().map_anon().ok()?;
             let map = MmapRaw::from(map);
             let base = NonNull::new(map.as_mut_ptr().cast::<T>())?;
-            Some(Self { _map: map, base, count, _owns: PhantomData })
+            Some(Self { map, base, count, _owns: PhantomData })
+        }
+    }
+
+    impl<T> Region<T> {
+        /// Writes to each page what is in it.
+        pub(super) fn touch(&mut self) {
+            // No system has smaller ones; a larger page is touched more than once.
+            const PAGE: usize = 4096;
+            for offset in (0..self.map.len()).step_by(PAGE) {
+                let byte = self.map.as_mut_ptr().wrapping_add(offset);
+                // SAFETY: region.1 (within the mapping; `&mut self`: nobody else looks at it).
+                let value = unsafe { byte.read_volatile() };
+                // SAFETY: as above. Volatile: a write of what was read could be left out.
+                unsafe { byte.write_volatile(value) };
+            }
+        }
+    }
+
+    impl<T> Paged for Region<T> {
+        fn size(&self) -> usize {
+            self.map.len()
+        }
+
+        fn prefer_huge(&self) {
+            // What comes of it does not matter: without huge pages everything works as it did.
+            #[cfg(target_os = "linux")]
+            let _ = self.map.advise(memmap2::Advice::HugePage);
+        }
+
+        fn prefault(&mut self) -> bool {
+            #[cfg(target_os = "linux")]
+            match self.map.advise(memmap2::Advice::PopulateWrite) {
+                Ok(()) => return true,
+                // Linux before 5.14 does not know this advice.
+                Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {}
+                Err(_) => return false,
+            }
+            self.touch();
+            true
         }
     }
 
@@ -79,6 +120,8 @@ mod storage {
 mod storage {
     use core::ops::Deref;
 
+    use crate::memory::pages::Paged;
+
     /// Loom's atomics carry bookkeeping and cannot live in zeroed memory: a plain vector here.
     pub(crate) struct Region<T>(Vec<T>);
 
@@ -99,6 +142,18 @@ mod storage {
         }
     }
 
+    impl<T> Paged for Region<T> {
+        fn size(&self) -> usize {
+            size_of_val(&*self.0)
+        }
+
+        fn prefer_huge(&self) {}
+
+        fn prefault(&mut self) -> bool {
+            true
+        }
+    }
+
     pub(crate) fn prefetch<T>(_: &T) {}
 
     impl<T> Deref for Region<T> {
@@ -111,3 +166,53 @@ mod storage {
 }
 
 pub(crate) use storage::{Region, Zeroed, prefetch};
+
+#[cfg(all(test, target_os = "linux", target_arch = "x86_64", not(idem_loom)))]
+mod tests {
+    use std::os::unix::fs::FileExt;
+
+    use super::Region;
+    use crate::memory::pages::Paged;
+    use crate::sync::{AtomicU64, Ordering};
+
+    const PAGE: usize = 4096;
+    const PAGES: usize = 64;
+    /// In an entry of the page map.
+    const OWN: u64 = 1 << 63 | 1 << 56;
+
+    /// How many of its pages are resident, as the system says of each.
+    fn resident(region: &Region<[AtomicU64; 512]>) -> usize {
+        let map = std::fs::File::open("/proc/self/pagemap").expect("Linux has it");
+        let first = region.as_ptr().addr() / PAGE;
+        let is_resident = |page: &usize| {
+            let mut entry = [0; 8];
+            map.read_exact_at(&mut entry, ((first + page) * 8) as u64).expect("it is mapped");
+            // Present, and mapped nowhere else: not the page of zeroes that everybody reads.
+            u64::from_ne_bytes(entry) & OWN == OWN
+        };
+        (0..PAGES).filter(is_resident).count()
+    }
+
+    /// Makes the whole region resident, one way or the other, and changes nothing in it.
+    fn fault(way: fn(&mut Region<[AtomicU64; 512]>)) {
+        let mut region = Region::<[AtomicU64; 512]>::new(PAGES).expect("64 pages of address space");
+        region[3][0].store(7, Ordering::Relaxed);
+        assert_eq!(resident(&region), 1, "untouched but for one page");
+        way(&mut region);
+        assert_eq!(resident(&region), PAGES);
+        let sum = |page: &[AtomicU64; 512]| -> u64 {
+            page.iter().map(|word| word.load(Ordering::Relaxed)).sum()
+        };
+        assert_eq!((sum(&region[3]), region.iter().map(sum).sum::<u64>()), (7, 7));
+    }
+
+    #[test]
+    fn prefaulting_makes_all_pages_resident() {
+        fault(|region| assert!(region.prefault()));
+    }
+
+    #[test]
+    fn touching_makes_all_pages_resident() {
+        fault(Region::touch);
+    }
+}

@@ -43,6 +43,7 @@ use crate::geometry::Geometry;
 use crate::hook::{Hook, What};
 use crate::memory::arena::{Arena, Granule};
 use crate::memory::budget::{Budget, Room};
+use crate::memory::pages::Pages;
 use crate::outcome::OnEnd;
 use crate::realms::Realms;
 use crate::record::flight::Flights;
@@ -149,6 +150,17 @@ impl Core {
             granules_peak: AtomicU64::new(0),
             waiters_peak: AtomicU64::new(0),
         })
+    }
+
+    /// Backs what grows with the limits by these pages. False: the system has not got the memory.
+    /// Realms are left out: they do not, and few engines have more than one.
+    pub(crate) fn back(&mut self, pages: Pages) -> bool {
+        let mut regions = self.table.regions();
+        regions.append(&mut self.flights.regions());
+        regions.append(&mut self.nodes.regions());
+        regions.append(&mut self.arena.regions());
+        regions.append(&mut self.wheel.regions());
+        pages.back(regions)
     }
 
     /// The shard of the calling thread: where it allocates, counts and inserts.

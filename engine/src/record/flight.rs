@@ -26,6 +26,7 @@
 use crossbeam_utils::CachePadded;
 
 use crate::memory::bitmap::Bitmap;
+use crate::memory::pages::Paged;
 use crate::memory::region::{Region, Zeroed};
 use crate::outcome::Reason;
 use crate::realms::Realm;
@@ -406,6 +407,11 @@ impl Flights {
         let spare = |_| CachePadded::new(AtomicU32::new(0));
         let spares = (0..Self::SPARE_COUNT).map(spare).collect();
         Some(Self { flights: Region::new(count as usize)?, in_use, spares })
+    }
+
+    /// What `Pages` may back, before anybody uses it.
+    pub(crate) fn regions(&mut self) -> Vec<&mut dyn Paged> {
+        vec![&mut self.flights, self.in_use.region()]
     }
 
     #[inline]

@@ -21,6 +21,7 @@ pub(crate) mod header;
 mod overflow;
 pub(crate) mod slot;
 
+use crate::memory::pages::Paged;
 use crate::memory::region::{Region, Zeroed, prefetch};
 use crate::record::Field;
 use crate::sync::{AtomicU64, Ordering};
@@ -159,6 +160,13 @@ impl Table {
             lines: Region::new(line_count as usize)?,
             pairs: Pairs::new(line_count, shard_count)?,
         })
+    }
+
+    /// What `Pages` may back, before anybody uses it.
+    pub(crate) fn regions(&mut self) -> Vec<&mut dyn Paged> {
+        let mut regions = self.pairs.regions();
+        regions.push(&mut self.lines);
+        regions
     }
 
     pub(crate) fn line_count_for(record_count: u64) -> u64 {

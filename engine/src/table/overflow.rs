@@ -21,6 +21,7 @@
 //!     until then the pair's next line takes them for somebody's reservation, which they are.
 
 use crate::memory::bitmap::Bitmap;
+use crate::memory::pages::Paged;
 use crate::memory::region::{Region, Zeroed};
 use crate::record::Field;
 use crate::sync::{AtomicU64, Ordering};
@@ -80,6 +81,11 @@ impl Pairs {
             pairs: Region::new(count as usize)?,
             in_use: Bitmap::new(count, 0, 1, shard_count)?,
         })
+    }
+
+    /// What `Pages` may back, before anybody uses it.
+    pub(crate) fn regions(&mut self) -> Vec<&mut dyn Paged> {
+        vec![&mut self.pairs, self.in_use.region()]
     }
 
     pub(crate) fn get(&self, link: Link) -> Option<&[AtomicU64; PAIR_SLOTS as usize]> {

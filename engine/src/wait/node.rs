@@ -6,6 +6,7 @@
 use core::task::Waker;
 
 use crate::memory::bitmap::Bitmap;
+use crate::memory::pages::Paged;
 use crate::memory::region::{Region, Zeroed};
 use crate::record::{Field, NODE_BITS};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
@@ -160,6 +161,11 @@ impl Nodes {
     pub(crate) fn new(count: u32, shard_count: u32) -> Option<Self> {
         let in_use = Bitmap::new(count + 1, 1, 1, shard_count)?;
         Some(Self { nodes: Region::new(count as usize + 1)?, in_use })
+    }
+
+    /// What `Pages` may back, before anybody uses it.
+    pub(crate) fn regions(&mut self) -> Vec<&mut dyn Paged> {
+        vec![&mut self.nodes, self.in_use.region()]
     }
 
     #[inline]

@@ -34,6 +34,7 @@ use level::Bucket;
 pub(crate) use level::Shape;
 
 use crate::memory::bitmap::Bitmap;
+use crate::memory::pages::Paged;
 use crate::memory::region::{Region, Zeroed, prefetch};
 use crate::record::Field;
 use crate::sync::{AtomicU32, AtomicU64, Ordering, model_fence};
@@ -162,6 +163,11 @@ impl Wheel {
             used: CachePadded::new(AtomicU32::new(0)),
             limit,
         })
+    }
+
+    /// What `Pages` may back, before anybody uses it.
+    pub(crate) fn regions(&mut self) -> Vec<&mut dyn Paged> {
+        vec![&mut self.chunks, self.in_use.region()]
     }
 
     /// Inserts a reminder for `deadline`; false if there are too many.
