@@ -10,6 +10,7 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use crate::keys::{Fingerprint, Name};
+use crate::workload::Workload;
 
 /// What a claim says.
 pub(crate) enum Claim<Ticket, Handle> {
@@ -69,8 +70,8 @@ pub(crate) trait Adapter: Sync + Sized {
     const LEAVES_EXACTLY: bool = true;
     /// Whether keys leave as real time passes, so that the retention decides how many live.
     const LEAVES_BY_TIME: bool = false;
-    /// Whether this engine is for the churn workload only.
-    const CHURN_ONLY: bool = false;
+    /// The workloads that this engine is for, if not for all that are the job.
+    const ONLY: Option<&'static [Workload]> = None;
     /// Whether a key in flight has its fingerprint checked and its lease ended in time.
     const KNOWS_LEASES: bool = true;
 

@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
-/// Ours, both ways, a peer without locks and one that is nothing else.
-const ENGINES: &str = "idem,idem-ticked,papaya,mutex64";
+/// Ours, in three ways, a peer without locks and one that is nothing else.
+const ENGINES: &str = "idem,idem-ticked,idem-huge,papaya,mutex64";
 
 fn run(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_idem-benches"))

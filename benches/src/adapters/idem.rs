@@ -8,6 +8,9 @@
 //! each advances it and ticks after so many steps, which is when its oldest responses are due.
 //! The workers pay for all of the expiry, as the peers' workers do, and the number that lives
 //! does not depend on how fast the machine is.
+//!
+//! `idem-huge` is `idem` with huge pages and prefaulted, which is done before time runs: for the
+//! workloads that show what address translation and first touches cost.
 
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -19,12 +22,56 @@ use ::idem::{
 
 use crate::adapter::{Adapter, Claim, Completed, Setup, Tally};
 use crate::keys::{Fingerprint, Key, Name, Text};
+use crate::workload::Workload;
+
+/// What an engine of libidem is built with besides, and what it is for.
+pub(crate) trait Kind: 'static {
+    /// The engine's name.
+    const NAME: &'static str;
+    /// What is told of it.
+    const HOW: &'static str;
+    /// Whether workers move the clock.
+    const TICKED: bool = false;
+    /// Whether its memory is prefaulted, by huge pages.
+    const HUGE: bool = false;
+    /// The workloads it is for, if not for all.
+    const ONLY: Option<&'static [Workload]> = None;
+}
 
 /// As the default constructor builds it.
-pub(crate) type Idem<N> = Engaged<false, N>;
+pub(crate) struct Plain;
+
+impl Kind for Plain {
+    const NAME: &'static str = "idem";
+    const HOW: &'static str =
+        "libidem as its default constructor builds it, with limits and times set";
+}
 
 /// With a clock that the workers move.
-pub(crate) type IdemTicked<N> = Engaged<true, N>;
+pub(crate) struct Ticked;
+
+impl Kind for Ticked {
+    const NAME: &'static str = "idem-ticked";
+    const HOW: &'static str =
+        "libidem, ticked by the workers instead of its helper thread (churn only)";
+    const TICKED: bool = true;
+    const ONLY: Option<&'static [Workload]> = Some(&[Workload::Churn]);
+}
+
+/// With both options for the memory of large tables.
+pub(crate) struct Huge;
+
+impl Kind for Huge {
+    const NAME: &'static str = "idem-huge";
+    const HOW: &'static str = "libidem with huge pages and prefault (batch, replay and fill only)";
+    const HUGE: bool = true;
+    const ONLY: Option<&'static [Workload]> =
+        Some(&[Workload::Batch, Workload::Replay, Workload::Fill]);
+}
+
+pub(crate) type Idem<N> = Engaged<Plain, N>;
+pub(crate) type IdemTicked<N> = Engaged<Ticked, N>;
+pub(crate) type IdemHuge<N> = Engaged<Huge, N>;
 
 /// Steps of one worker between its ticks: at a million steps a second, one tick a millisecond.
 const STEPS_PER_TICK: u32 = 1024;
@@ -54,13 +101,13 @@ impl Named for Text {
 }
 
 /// The engine and the clock it is given, if any.
-pub(crate) struct Engaged<const TICKED: bool, N> {
+pub(crate) struct Engaged<K, N> {
     engine: Engine,
     clock: Option<ManualClock>,
-    names: PhantomData<fn(N)>,
+    kind: PhantomData<fn(K, N)>,
 }
 
-impl<const TICKED: bool, N> Engaged<TICKED, N> {
+impl<K, N> Engaged<K, N> {
     fn tick(&self) {
         for _ in 0..SLICES_MAX {
             if !self.engine.tick() {
@@ -70,17 +117,13 @@ impl<const TICKED: bool, N> Engaged<TICKED, N> {
     }
 }
 
-impl<const TICKED: bool, N: Named> Adapter for Engaged<TICKED, N> {
-    const NAME: &'static str = if TICKED { "idem-ticked" } else { "idem" };
-    const HOW: &'static str = if TICKED {
-        "libidem, ticked by the workers instead of its helper thread (churn only)"
-    } else {
-        "libidem as its default constructor builds it, with limits and times set"
-    };
+impl<K: Kind, N: Named> Adapter for Engaged<K, N> {
+    const NAME: &'static str = K::NAME;
+    const HOW: &'static str = K::HOW;
     const OURS: bool = true;
     const LEAVES_EXACTLY: bool = false;
-    const LEAVES_BY_TIME: bool = !TICKED;
-    const CHURN_ONLY: bool = TICKED;
+    const LEAVES_BY_TIME: bool = !K::TICKED;
+    const ONLY: Option<&'static [Workload]> = K::ONLY;
 
     type Name = N;
     /// Steps since the last tick.
@@ -93,19 +136,21 @@ impl<const TICKED: bool, N: Named> Adapter for Engaged<TICKED, N> {
             .records(setup.records)
             .bytes(setup.bytes)
             .lease(setup.lease)
-            .retention(setup.retention);
-        let clock = (TICKED || setup.manual_time).then(ManualClock::new);
+            .retention(setup.retention)
+            .huge_pages(K::HUGE)
+            .prefault(K::HUGE);
+        let clock = (K::TICKED || setup.manual_time).then(ManualClock::new);
         if let Some(clock) = &clock {
             builder = builder.clock(Clock::manual(clock)).helper_thread(false);
         }
-        if TICKED && setup.live > 0 {
+        if K::TICKED && setup.live > 0 {
             let ticks = setup.live.div_ceil(STEPS_PER_TICK as usize);
             builder = builder.retention(TICK * u32::try_from(ticks).expect("below 2^42 keys"));
         }
         Self {
             engine: builder.build().expect("the configuration is valid"),
             clock,
-            names: PhantomData,
+            kind: PhantomData,
         }
     }
 
@@ -158,7 +203,7 @@ impl<const TICKED: bool, N: Named> Adapter for Engaged<TICKED, N> {
     }
 
     fn leave(&self, steps: &mut u32, _: N) {
-        if TICKED {
+        if K::TICKED {
             *steps += 1;
             if *steps == STEPS_PER_TICK {
                 *steps = 0;

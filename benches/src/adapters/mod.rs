@@ -44,16 +44,12 @@ pub(crate) struct Engine {
 struct Job {
     sampler: Sampler,
     conform: fn(),
-    churn_only: bool,
+    only: Option<&'static [Workload]>,
 }
 
 impl Job {
     const fn of<A: Adapter>() -> Self {
-        Self {
-            sampler: runner::run::<A>,
-            conform: conformance::check::<A>,
-            churn_only: A::CHURN_ONLY,
-        }
+        Self { sampler: runner::run::<A>, conform: conformance::check::<A>, only: A::ONLY }
     }
 }
 
@@ -89,15 +85,16 @@ impl Engine {
         if let Some(found) = alone.find(|(workload, _)| *workload == row.workload) {
             return Some(found.1);
         }
-        if !row.workload.is_the_job() {
-            return None;
-        }
         let [ready, text] = self.job.as_ref()?;
         let job = match row.hashing {
             Hashing::Ready => ready,
             Hashing::Default => text,
         };
-        (!job.churn_only || row.workload == Workload::Churn).then_some(job.sampler)
+        let takes_part = match job.only {
+            Some(only) => only.contains(&row.workload),
+            None => row.workload.is_the_job(),
+        };
+        takes_part.then_some(job.sampler)
     }
 
     /// Panics where it does less than the job.
@@ -110,10 +107,11 @@ impl Engine {
 
 /// Every engine, in the order of the tables' columns. What hashes text is what a peer takes if it
 /// is told nothing.
-pub(crate) static ENGINES: [Engine; 13] = [
+pub(crate) static ENGINES: [Engine; 14] = [
     Engine::of::<idem::Idem<Key>, idem::Idem<Text>>()
         .and(&[(Workload::Expiry, expiry::during), (Workload::Wake, wake::engine)]),
     Engine::of::<idem::IdemTicked<Key>, idem::IdemTicked<Text>>(),
+    Engine::of::<idem::IdemHuge<Key>, idem::IdemHuge<Text>>(),
     Engine::of::<
         quick_cache::QuickCache<Key, BuildKeyHasher>,
         quick_cache::QuickCache<Text, ::quick_cache::DefaultHashBuilder>,
