@@ -7,7 +7,7 @@
 //! `conformance.rs` holds every engine to this before anything is measured.
 
 use std::ops::Deref;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::keys::{Fingerprint, Name};
 use crate::workload::Workload;
@@ -153,6 +153,8 @@ pub(crate) struct Tally {
     pub(crate) extras: u64,
     /// Claims that said `Full` and were tried again.
     pub(crate) fulls: u64,
+    /// When the last of them was.
+    pub(crate) last_full: Option<Instant>,
     /// Bytes of the responses that were stored and have not left, where keys leave exactly.
     pub(crate) stored: u64,
     /// Bytes of the shortest response.
@@ -166,6 +168,7 @@ impl Tally {
         self.replays += other.replays;
         self.extras += other.extras;
         self.fulls += other.fulls;
+        self.last_full = self.last_full.max(other.last_full);
         self.stored += other.stored;
         self.shortest = other.shortest;
     }

@@ -12,7 +12,7 @@ use crate::figures::Line;
 use crate::machine;
 use crate::plan::{self, Instead};
 use crate::report;
-use crate::sample::Sample;
+use crate::sample::{NONE, Sample};
 use crate::workload::{Hashing, Row, Spec, Workload};
 
 /// Rounds of the bytes workload: it varies by some pages only.
@@ -109,7 +109,7 @@ pub(crate) fn measure(options: &Options) -> Result<(), String> {
     }
     for row in rows {
         for round in 0..options.rounds_of(row.workload) {
-            take_round(options, row, round, &mut run.taken)?;
+            take_round(options, row, round, &mut run)?;
         }
     }
     eprintln!("{} samples in {:.0?}", run.taken.len(), start.elapsed());
@@ -126,12 +126,7 @@ pub(crate) fn measure(options: &Options) -> Result<(), String> {
 
 /// One sample of every engine. Who begins changes from round to round, so that nobody always
 /// follows the same other.
-fn take_round(
-    options: &Options,
-    row: Row,
-    round: usize,
-    taken: &mut Vec<Taken>,
-) -> Result<(), String> {
+fn take_round(options: &Options, row: Row, round: usize, run: &mut Run) -> Result<(), String> {
     let mut engines: Vec<&Engine> = ENGINES.iter().filter(|engine| options.takes(engine)).collect();
     engines.retain(|engine| engine.sampler(&row).is_some());
     if engines.iter().all(|engine| engine.is_baseline()) {
@@ -147,17 +142,27 @@ fn take_round(
     for engine in engines {
         let spec =
             Spec { engine: engine.name.to_owned(), row, time: options.time, pin: options.pin };
-        let sample = sample(&spec)?;
-        eprint!(" {} {:.*}", engine.name, line.measure.decimals(), line.figure(&sample));
+        match sample(&spec)? {
+            Ok(sample) => {
+                eprint!(" {} {:.*}", engine.name, line.measure.decimals(), line.figure(&sample));
+                run.taken.push(Taken { row, engine: engine.name.to_owned(), round, sample });
+            }
+            Err(why) => {
+                eprint!(" {} no sample", engine.name);
+                let row = format!("{name} {keys} {hashing} keys, {threads} threads, {payload} B");
+                let what = format!("{row}, round {round}, {}: {why}", engine.name);
+                run.facts.push(("no sample", what));
+            }
+        }
         let _ = std::io::stderr().flush();
-        taken.push(Taken { row, engine: engine.name.to_owned(), round, sample });
     }
     eprintln!();
     Ok(())
 }
 
-/// Takes one sample in a process of its own, whose heap no other sample has touched.
-fn sample(spec: &Spec) -> Result<Sample, String> {
+/// Takes one sample in a process of its own, whose heap no other sample has touched; or is told why
+/// there is none.
+fn sample(spec: &Spec) -> Result<Result<Sample, String>, String> {
     let failed = |why: String| format!("\n{} {:?}: {why}", spec.engine, spec.row);
     let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
     let output = Command::new(program)
@@ -169,5 +174,8 @@ fn sample(spec: &Spec) -> Result<Sample, String> {
         return Err(failed(format!("the sample ended with {}", output.status)));
     }
     let text = String::from_utf8_lossy(&output.stdout);
-    Sample::from_line(&text).ok_or_else(|| failed(format!("the sample printed {text:?}")))
+    if let Some(why) = text.trim().strip_prefix(NONE) {
+        return Ok(Err(why.to_owned()));
+    }
+    Sample::from_line(&text).map(Ok).ok_or_else(|| failed(format!("the sample printed {text:?}")))
 }

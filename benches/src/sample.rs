@@ -5,6 +5,9 @@ use std::time::Duration;
 use crate::steady::Timed;
 use crate::times::{Quantiles, Times, nanos};
 
+/// What the process of a sample prints instead of it, before the reason.
+pub(crate) const NONE: &str = "no sample: ";
+
 /// What was measured. What a workload does not measure is 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sample {

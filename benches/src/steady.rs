@@ -29,6 +29,8 @@ pub(crate) struct Timed {
     pub(crate) steps: u64,
     /// The measured time.
     pub(crate) time: Duration,
+    /// When it began.
+    pub(crate) start: Instant,
     /// The mean of what `probe` said when the time began and when it ended.
     pub(crate) probed: usize,
     /// What the workers saw, in and out of the measured time.
@@ -40,13 +42,24 @@ const RUNNING: u8 = 1;
 const STOPPED: u8 = 2;
 
 /// Runs one worker on each of `threads` threads for `warm` and then for `time`.
-///
-/// A batch counts if the time ran when it began, so the one that is under way when the time ends
-/// makes up for the one that was when it began.
 pub(crate) fn steady<W: Worker>(
     threads: usize,
     pin: bool,
     (warm, time): (Duration, Duration),
+    make: impl Fn(usize) -> W + Sync,
+    probe: impl Fn() -> usize,
+) -> Timed {
+    warmed(threads, pin, (|| thread::sleep(warm), time), make, probe)
+}
+
+/// Runs one worker on each of `threads` threads until `warm_up` returns and then for `time`.
+///
+/// A batch counts if the time ran when it began, so the one that is under way when the time ends
+/// makes up for the one that was when it began.
+pub(crate) fn warmed<W: Worker>(
+    threads: usize,
+    pin: bool,
+    (warm_up, time): (impl FnOnce(), Duration),
     make: impl Fn(usize) -> W + Sync,
     probe: impl Fn() -> usize,
 ) -> Timed {
@@ -72,7 +85,7 @@ pub(crate) fn steady<W: Worker>(
     thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|index| scope.spawn(move || work(index))).collect();
         ready.wait();
-        thread::sleep(warm);
+        warm_up();
         let at_start = probe();
         let start = Instant::now();
         phase.store(RUNNING, Ordering::Relaxed);
@@ -80,8 +93,8 @@ pub(crate) fn steady<W: Worker>(
         phase.store(STOPPED, Ordering::Relaxed);
         let time = start.elapsed();
         let at_end = probe();
-        let mut timed =
-            Timed { steps: 0, time, probed: at_start.midpoint(at_end), tally: Tally::default() };
+        let probed = at_start.midpoint(at_end);
+        let mut timed = Timed { steps: 0, time, start, probed, tally: Tally::default() };
         for worker in workers {
             let (steps, mut worker) = worker.join().expect("a worker found a wrong answer");
             timed.steps += steps;

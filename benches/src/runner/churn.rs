@@ -1,9 +1,11 @@
 //! New keys in steady state: each pushes out the oldest.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::hand::Hand;
-use super::{BATCH, CHECK_EVERY, COUNTERS_PER_LANE, audit};
+use super::retention::{Found, Search, warm_up};
+use super::{BATCH, CHECK_EVERY, COUNTERS_PER_LANE, audit, give_up};
 use crate::adapter::{Adapter, Setup, Tally};
 use crate::keys::{self, Key, Name};
 use crate::sample::Sample;
@@ -15,7 +17,7 @@ pub(super) fn sample<A: Adapter>(spec: &Spec) -> Sample {
     if A::LEAVES_BY_TIME {
         by_time::<A>(spec)
     } else {
-        once::<A>(spec, &spec.setup(), spec.time / 4)
+        once::<A>(spec, &spec.setup(), || thread::sleep(spec.time / 4)).0
     }
 }
 
@@ -110,15 +112,16 @@ impl<A: Adapter> Worker for Churner<'_, A> {
     }
 }
 
-fn once<A: Adapter>(spec: &Spec, setup: &Setup, warm: Duration) -> Sample {
+/// One engine. Also whether keys were refused since the measured time began.
+fn once<A: Adapter>(spec: &Spec, setup: &Setup, warm_up: impl FnOnce()) -> (Sample, bool) {
     let row = spec.row;
     let adapter = A::new(setup);
     let each = row.keys / row.threads;
     let live = each * row.threads;
-    let timed = steady::steady(
+    let timed = steady::warmed(
         row.threads,
         spec.pin,
-        (warm, spec.time),
+        (warm_up, spec.time),
         |index| Churner {
             hand: Hand::new(&adapter, index, row.payload),
             spec,
@@ -140,26 +143,31 @@ fn once<A: Adapter>(spec: &Spec, setup: &Setup, warm: Duration) -> Sample {
         // The process is about to end. The others may try again and must not leave a thread.
         std::mem::forget(adapter);
     }
-    Sample::of(&timed)
+    // A worker that was being refused all the time has taken no step and says no more than this.
+    let refused = timed.tally.last_full.is_some_and(|last| last >= timed.start);
+    (Sample::of(&timed), refused)
 }
 
-/// Where keys leave as real time passes: finds the retention at which the wanted number lives,
-/// beginning with one that is too short for any engine.
+/// Where keys leave as real time passes: finds the retention at which the wanted number lives. What
+/// was measured while keys were refused is no sample: they waited, and the number that lives is then
+/// the engine's limit, however long the retention.
 fn by_time<A: Adapter>(spec: &Spec) -> Sample {
-    const ATTEMPTS_MAX: u32 = 10;
     let wanted = real(spec.row.keys as u64);
     let mut setup = spec.setup();
-    setup.retention = Duration::from_secs_f64(wanted / 10e6);
-    let mut attempts = 0;
-    loop {
-        attempts += 1;
-        let sample = once::<A>(spec, &setup, setup.retention * 3 / 2);
+    let mut search = Search::new(wanted);
+    let mut tried = Vec::new();
+    for _ in 0..Search::ATTEMPTS_MAX {
+        setup.retention = search.retention();
+        let (sample, refused) = once::<A>(spec, &setup, || warm_up(setup.retention));
         let share = real(sample.live) / wanted;
-        if (share - 1.0).abs() <= 0.1 || attempts == ATTEMPTS_MAX {
+        let found = if refused { Found::Refused } else { Found::Lived(share) };
+        if found.is_good() {
             return sample;
         }
-        setup.retention = setup.retention.div_f64(share.clamp(0.1, 10.0));
+        tried.push(format!("{:.0?}: {found:.2?}", setup.retention));
+        search.go_on(found);
     }
+    give_up(&format!("no retention was found at which {wanted} live; {}", tried.join(", ")))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of one sample are below 2^52")]

@@ -69,6 +69,7 @@ impl<'a, A: Adapter> Hand<'a, A> {
         let since = Instant::now();
         loop {
             self.tally.fulls += 1;
+            self.tally.last_full = Some(Instant::now());
             assert!(since.elapsed() < STUCK_AFTER, "{}: no room in the table", A::NAME);
             std::thread::yield_now();
             let claim = self.claim(key);

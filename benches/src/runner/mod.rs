@@ -6,12 +6,13 @@ mod fill;
 mod hand;
 mod latency;
 mod replay;
+mod retention;
 
 use std::process::ExitCode;
 
 use crate::adapter::{Adapter, Tally};
 use crate::adapters;
-use crate::sample::Sample;
+use crate::sample::{self, Sample};
 use crate::workload::{Spec, Workload};
 
 /// Steps between two looks at whether time is up.
@@ -33,6 +34,12 @@ pub(crate) fn sample(spec: &Spec) -> ExitCode {
     end_with_a_panic();
     println!("{}", sampler(spec).line());
     // The process ends here: nothing waits for millions of records to be freed one by one.
+    std::process::exit(0)
+}
+
+/// Ends the process of a sample that cannot be taken, and says why.
+fn give_up(why: &str) -> ! {
+    println!("{}{why}", sample::NONE);
     std::process::exit(0)
 }
 
