@@ -134,7 +134,7 @@ pub(crate) static ENGINES: [Engine; 14] = [
     Engine::baseline(
         "floor",
         "reads of what an engine needs to read, many under way, and nothing decided (batch only)",
-        &[(Workload::Batch, runner::batch::floor)],
+        &[(Workload::Batch, runner::floor::sample)],
     ),
     Engine::baseline(
         "futexes",

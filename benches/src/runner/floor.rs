@@ -1,73 +1,14 @@
-//! Duplicates of completed keys, claimed by the batch; and the least that a batch can take.
+//! The least that a batch of claims can take: the reads of what an engine needs to read.
 
 use std::hint::black_box;
-use std::ops::Range;
 
-use super::hand::{Hand, share};
-use super::{BATCH, CHECK_EVERY, audit};
-use crate::adapter::{Adapter, Tally};
-use crate::keys::{self, Key, Random};
+use super::BATCH;
+use super::replay::CLAIMS;
+use crate::adapter::Tally;
+use crate::keys::Random;
 use crate::sample::Sample;
 use crate::steady::{self, Worker};
 use crate::workload::{Row, Spec};
-
-/// Claims of one batch.
-const CLAIMS: usize = 16;
-
-/// Claims keys that are all completed.
-struct Batcher<'a, A: Adapter> {
-    hand: Hand<'a, A>,
-    keys: usize,
-    share: Range<u64>,
-    random: Random,
-    steps: u64,
-}
-
-impl<A: Adapter> Worker for Batcher<'_, A> {
-    fn prepare(&mut self) {
-        for counter in self.share.clone() {
-            self.hand.execute(keys::key(counter));
-        }
-    }
-
-    fn batch(&mut self) -> u64 {
-        for _ in 0..BATCH as usize / CLAIMS {
-            let keys: [Key; CLAIMS] =
-                std::array::from_fn(|_| keys::key(self.random.below(self.keys)));
-            let fully = self.steps.is_multiple_of(CHECK_EVERY);
-            self.hand.replay_batch(&keys, fully);
-            self.steps += CLAIMS as u64;
-        }
-        BATCH
-    }
-
-    fn finish(&mut self) -> Tally {
-        self.hand.tally
-    }
-}
-
-/// Takes one sample of `A`.
-pub(super) fn sample<A: Adapter>(spec: &Spec) -> Sample {
-    let row = spec.row;
-    let adapter = A::new(&spec.setup());
-    let timed = steady::steady(
-        row.threads,
-        spec.pin,
-        (spec.time / 4, spec.time),
-        |index| Batcher {
-            hand: Hand::new(&adapter, index, row.payload),
-            keys: row.keys,
-            share: share(spec, index),
-            random: Random::new(index as u64),
-            steps: 0,
-        },
-        || row.keys,
-    );
-    assert_eq!(adapter.live(), row.keys, "{}: every key still has a record", A::NAME);
-    audit(&adapter, &timed.tally);
-    std::mem::forget(adapter);
-    Sample::of(&timed)
-}
 
 /// A cache line.
 #[repr(align(64))]
@@ -110,7 +51,7 @@ impl Worker for Reader<'_> {
 }
 
 /// Takes one sample of the floor: memory of the size that the engine needs, and nothing decided.
-pub(crate) fn floor(spec: &Spec) -> Sample {
+pub(crate) fn sample(spec: &Spec) -> Sample {
     let Row { keys, threads, payload, .. } = spec.row;
     let (_, longest) = payload.range();
     let record_lines = 1 + longest.div_ceil(64).max(1);

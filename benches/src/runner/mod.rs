@@ -1,14 +1,16 @@
 //! One sample: one engine, one row, a process of its own.
 
-pub(crate) mod batch;
 mod churn;
 mod fill;
+pub(crate) mod floor;
 mod hand;
 mod latency;
 mod replay;
 mod retention;
 
 use std::process::ExitCode;
+
+use replay::Mode;
 
 use crate::adapter::{Adapter, Tally};
 use crate::adapters;
@@ -49,9 +51,9 @@ pub(crate) fn run<A: Adapter>(spec: &Spec) -> Sample {
         Workload::Churn => churn::sample::<A>(spec),
         Workload::Fill | Workload::Bytes => fill::sample::<A>(spec),
         // The hot row is a replay row with one key.
-        Workload::Replay | Workload::Hot => replay::sample::<A, false>(spec),
-        Workload::Peek => replay::sample::<A, true>(spec),
-        Workload::Batch => batch::sample::<A>(spec),
+        Workload::Replay | Workload::Hot => replay::sample::<A>(spec, Mode::Replay),
+        Workload::Peek => replay::sample::<A>(spec, Mode::Peek),
+        Workload::Batch => replay::sample::<A>(spec, Mode::Batch),
         Workload::Latency => latency::sample::<A>(spec),
         Workload::Expiry | Workload::Wake => unreachable!("not the job of `adapter.rs`"),
     }
