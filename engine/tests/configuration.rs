@@ -19,7 +19,7 @@ proptest! {
     #![proptest_config(config(1024))]
 
     #[test]
-    fn options_are_refused_for_a_reason_or_kept_to(data in vec(any::<u8>(), 60)) {
+    fn options_are_refused_for_a_reason_or_kept_to(data in vec(any::<u8>(), 80)) {
         configuration::run(&data);
     }
 }

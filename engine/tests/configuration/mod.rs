@@ -2,15 +2,17 @@
 //! what is out of bounds, and with that brought to its bound comes the next one; and an engine that
 //! is built works as its options say. Shared by `tests/configuration.rs` and `fuzz/`.
 
+mod limits;
 mod options;
 
 use std::time::Duration;
 
 use idem::{
-    Claim, Clock, Completion, ConfigError, Engine, Key, Lease, Limit, ManualClock, NoBody, OnEnd,
-    OnError, Origin, Outcome, Ran, Reason, Scope, WaitOutcome,
+    Claim, Clock, Completion, ConfigError, Engine, Key, Lease, Limit, ManualClock, Namespace,
+    NoBody, OnEnd, OnError, Origin, Outcome, Ran, Reason, Scope, WaitOutcome,
 };
 
+use limits::Limits;
 use options::{Bytes, Options, TEN_YEARS, Wish};
 
 const NANO: Duration = Duration::from_nanos(1);
@@ -26,6 +28,8 @@ struct Lab {
     engine: Engine,
     clock: ManualClock,
     options: Options,
+    namespace: Option<Namespace>,
+    limits: Limits,
     key: Key,
     wish: Wish,
     lease: Duration,
@@ -40,7 +44,7 @@ pub(crate) fn run(data: &[u8]) {
     let after_a_while = Duration::from_nanos(u64::from(bytes.next()) * 99_999);
     let size = u64::from(bytes.next()) * 64 + u64::from(bytes.next());
     let options = Options::decode(&mut bytes);
-    let namespace = bytes.maybe(Wish::decode);
+    let namespace = bytes.maybe(|bytes| (Wish::decode(bytes), Limits::decode(bytes)));
     let claim = Wish::decode(&mut bytes);
     let clock = ManualClock::new();
     let Some((engine, options)) = build(options, &clock) else { return };
@@ -82,12 +86,28 @@ fn build(mut options: Options, clock: &ManualClock) -> Option<(Engine, Options)>
     panic!("mended, and still refused: {options:?}");
 }
 
+/// Defines the model's namespace, with what is out of bounds taken back once it was refused.
+fn define(engine: &Engine, wish: Wish, limits: Limits) -> Namespace {
+    match engine.define_namespace("name", limits.set(wish.namespace())) {
+        Err(error) => {
+            let is_explained = wish.explains_namespace(error) || limits.explains(error);
+            assert!(is_explained, "{error:?} is no fault of {wish:?}, {limits:?}");
+        }
+        Ok(_) => {
+            let is_good = wish.is_good() && limits.is_good();
+            assert!(is_good, "defined all the same: {wish:?}, {limits:?}");
+        }
+    }
+    let defined = limits.mended().set(wish.mended().namespace());
+    engine.define_namespace("name", defined).expect("what was wrong is mended")
+}
+
 impl Lab {
     fn new(
         engine: Engine,
         clock: ManualClock,
         options: Options,
-        namespace: Option<Wish>,
+        namespace: Option<(Wish, Limits)>,
         claim: Wish,
     ) -> Self {
         let mut terms = (options.lease, options.retention, options.on_abandon, options.on_expiry);
@@ -97,19 +117,15 @@ impl Lab {
             terms.2 = wish.on_abandon.unwrap_or(terms.2);
             terms.3 = wish.on_expiry.unwrap_or(terms.3);
         };
-        let key = match namespace {
+        let mut limits = Limits::default();
+        let namespace = namespace.map(|(wish, set)| {
+            heed(wish.mended());
+            limits = set.mended();
+            define(&engine, wish, set)
+        });
+        let key = match &namespace {
             None => engine.key(Scope::None, b"key"),
-            Some(wish) => {
-                if let Err(error) = engine.define_namespace("name", wish.namespace()) {
-                    assert!(wish.explains_namespace(error), "{error:?} is no fault of {wish:?}");
-                } else {
-                    assert!(wish.is_good(), "defined all the same: {wish:?}");
-                }
-                let wish = wish.mended();
-                heed(wish);
-                let defined = engine.define_namespace("name", wish.namespace());
-                defined.expect("what was wrong is mended").key(Scope::None, b"key")
-            }
+            Some(namespace) => namespace.key(limits.scope(), b"key"),
         };
         let key = key.expect("a good key");
         if !claim.is_good() {
@@ -119,7 +135,19 @@ impl Lab {
         let wish = claim.mended();
         heed(wish);
         let (lease, retention, on_abandon, on_expiry) = terms;
-        Self { engine, clock, options, key, wish, lease, retention, on_abandon, on_expiry }
+        Self {
+            engine,
+            clock,
+            options,
+            namespace,
+            limits,
+            key,
+            wish,
+            lease,
+            retention,
+            on_abandon,
+            on_expiry,
+        }
     }
 
     fn claim(&self) -> Outcome {
@@ -159,6 +187,8 @@ impl Lab {
         let most = self.options.max_response.unwrap_or(1 << 20);
         if size > most.min(self.options.response_bound()) {
             Completion::Tombstone(NoBody::TooLarge)
+        } else if self.limits.response_bound().is_some_and(|most| size > most) {
+            Completion::Tombstone(NoBody::NoRoom)
         } else {
             Completion::Stored
         }
@@ -299,7 +329,8 @@ impl Lab {
         let lease = self.own();
         let ask = |number| self.engine.claim(Claim::new(self.engine.raw_key(number)));
         let mut leases = vec![lease];
-        for number in 1..records.min(FILLED_MAX) {
+        self.limits_of_its_realms_hold(&mut leases);
+        for number in leases.len() as u64..records.min(FILLED_MAX) {
             match ask(number.into()).expect("a good claim") {
                 Outcome::Execute(lease) => leases.push(lease),
                 other => panic!("record {number} of {records}, but {other:?}"),
@@ -316,6 +347,40 @@ impl Lab {
         if most <= FILLED_MAX {
             let outcome = wait();
             assert!(matches!(outcome, Outcome::Full(Limit::Waiters)), "{outcome:?}");
+        }
+    }
+
+    /// The same of records of the key's scope, and of its namespace.
+    fn limits_of_its_realms_hold(&self, leases: &mut Vec<Lease>) {
+        let Some(namespace) = &self.namespace else { return };
+        let ask = |scope, number: u64| {
+            let key = namespace.key(scope, &number.to_le_bytes()).expect("a good key");
+            self.engine.claim(Claim::new(key).wait(false)).expect("a good claim")
+        };
+        let room = self.options.records.min(FILLED_MAX);
+        let [scope, whole] = self.limits.in_flight().map(|most| most.unwrap_or(u64::MAX));
+        for number in 1..room.min(scope).min(whole) {
+            match ask(self.limits.scope(), number) {
+                Outcome::Execute(lease) => leases.push(lease),
+                other => panic!("record {number} of {scope} and {whole}, but {other:?}"),
+            }
+        }
+        let used = leases.len() as u64;
+        let full = |outcome| match outcome {
+            Outcome::Full(limit) => Some(limit),
+            _ => None,
+        };
+        if used == scope {
+            assert_eq!(full(ask(self.limits.scope(), used)), Some(Limit::Scope));
+        }
+        if used == whole {
+            // Whatever its scope is.
+            assert_eq!(full(ask(Scope::None, used)), Some(Limit::Namespace));
+        } else if used < room {
+            match ask(Scope::Of(b"another"), used) {
+                Outcome::Execute(lease) => leases.push(lease),
+                other => panic!("other scopes have their own limit, but {other:?}"),
+            }
         }
     }
 

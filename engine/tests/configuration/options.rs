@@ -6,6 +6,8 @@ use idem::{
     Builder, Claim, ClaimError, ConfigError, Engine, Key, KeyHash, NamespaceOptions, OnEnd, OnError,
 };
 
+use super::limits::COUNT_MAX;
+
 pub(crate) const TEN_YEARS: Duration = Duration::from_secs(3650 * 86_400);
 const NANO: Duration = Duration::from_nanos(1);
 const GIB: u64 = 1 << 30;
@@ -29,7 +31,7 @@ impl Bytes<'_> {
     }
 
     /// A count or size: mostly a small one, sometimes one near a bound or beyond all of them.
-    fn size(&mut self) -> u64 {
+    pub(crate) fn size(&mut self) -> u64 {
         let (kind, low) = (self.next(), self.next());
         match kind {
             0..128 => u64::from(low) % 20,
@@ -50,7 +52,11 @@ impl Bytes<'_> {
                 u64::from(u32::MAX) + 1,
                 u64::MAX,
                 u64::MAX - 63,
-            ][usize::from(low) % 13],
+                COUNT_MAX,
+                COUNT_MAX + 1,
+                COUNT_MAX * 64,
+                COUNT_MAX * 64 + 1,
+            ][usize::from(low) % 17],
         }
     }
 
