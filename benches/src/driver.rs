@@ -13,10 +13,15 @@ use crate::machine;
 use crate::plan::{self, Instead};
 use crate::report;
 use crate::sample::{NONE, Sample};
+use crate::targets;
 use crate::workload::{Hashing, Row, Spec, Workload};
 
 /// Rounds of the bytes workload: it varies by some pages only.
 const BYTES_ROUNDS_MAX: usize = 3;
+
+/// How long a sample of the hooks workload is at most: its differences are small, and show in many
+/// short pairs rather than in few long ones.
+const HOOKS_TIME_MAX: Duration = Duration::from_millis(50);
 
 /// What a run is made of.
 pub(crate) struct Options {
@@ -77,7 +82,15 @@ impl Options {
     }
 
     fn rounds_of(&self, workload: Workload) -> usize {
-        if workload == Workload::Bytes { self.rounds.min(BYTES_ROUNDS_MAX) } else { self.rounds }
+        match workload {
+            Workload::Bytes => self.rounds.min(BYTES_ROUNDS_MAX),
+            Workload::Hooks if !self.smoke => self.rounds.max(targets::PAIRS_LEAST),
+            _ => self.rounds,
+        }
+    }
+
+    fn time_of(&self, workload: Workload) -> Duration {
+        if workload == Workload::Hooks { self.time.min(HOOKS_TIME_MAX) } else { self.time }
     }
 
     /// Whether `engine` takes part. Baselines do without being named, where there is one.
@@ -137,11 +150,11 @@ fn take_round(options: &Options, row: Row, round: usize, run: &mut Run) -> Resul
     let Row { workload, hashing, keys, threads, payload } = row;
     let (name, hashing) = (workload.name(), hashing.name());
     eprint!("{name} {keys} {hashing} keys, {threads} threads, {payload} B, {round}:");
+    let time = options.time_of(workload);
     let measures = workload.measures();
     let line = Line { row, measure: measures[measures.len() - 1] };
     for engine in engines {
-        let spec =
-            Spec { engine: engine.name.to_owned(), row, time: options.time, pin: options.pin };
+        let spec = Spec { engine: engine.name.to_owned(), row, time, pin: options.pin };
         match sample(&spec)? {
             Ok(sample) => {
                 eprint!(" {} {:.*}", engine.name, line.measure.decimals(), line.figure(&sample));

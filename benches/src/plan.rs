@@ -44,7 +44,7 @@ const fn default(workload: Workload) -> Rows {
 }
 
 /// The plan.
-pub(crate) const PLAN: [Rows; 14] = [
+pub(crate) const PLAN: [Rows; 15] = [
     ready(Workload::Churn, MILLION, EACH, SIZED),
     ready(Workload::Fill, &[4_000_000], &[2], SIZED),
     ready(Workload::Replay, &[100_000, 4_000_000], EACH, SIZED),
@@ -54,6 +54,7 @@ pub(crate) const PLAN: [Rows; 14] = [
     ready(Workload::Latency, MILLION, &[8], SIZED),
     ready(Workload::Expiry, MILLION, &[1], SIZED),
     ready(Workload::Wake, &[1], &[8], SIZED),
+    ready(Workload::Hooks, MILLION, &[1], SIZED),
     ready(Workload::Bytes, MILLION, &[2], &[Payload::Bytes(0), Payload::Bytes(256)]),
     // A million keys of the mix would be four gigabytes.
     ready(Workload::Bytes, &[250_000], &[2], &[Payload::Mix]),
@@ -67,7 +68,7 @@ impl Rows {
     pub(crate) fn rows(&self, instead: &Instead, smoke: bool) -> Vec<Row> {
         let Self { workload, hashing, .. } = *self;
         let small = |keys: usize, payload: Payload| match (workload, payload) {
-            (Workload::Churn, _) => keys.min(50_000),
+            (churn, _) if churn.is_churn() => keys.min(50_000),
             (_, Payload::Mix) => keys.min(2000),
             _ => keys.min(20_000),
         };

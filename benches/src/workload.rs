@@ -34,6 +34,8 @@ pub(crate) enum Workload {
     Expiry,
     /// How long it takes until all waiters of a key are released.
     Wake,
+    /// Churn with a hook that counts every event, and without.
+    Hooks,
 }
 
 /// What is told of a workload's samples.
@@ -78,7 +80,7 @@ impl Measure {
 
 impl Workload {
     /// All of them, in the order of the tables.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Churn,
         Self::Fill,
         Self::Replay,
@@ -88,6 +90,7 @@ impl Workload {
         Self::Latency,
         Self::Expiry,
         Self::Wake,
+        Self::Hooks,
         Self::Bytes,
     ];
 
@@ -104,6 +107,7 @@ impl Workload {
             Self::Latency => "latency",
             Self::Expiry => "expiry",
             Self::Wake => "wake",
+            Self::Hooks => "hooks",
         }
     }
 
@@ -119,6 +123,7 @@ impl Workload {
             Self::Bytes => "growth of resident memory by a fill of N keys, less payload, by N",
             Self::Latency => "time of one claim: 10 % new keys, 90 % duplicates, uniform over N",
             Self::Expiry => "time of one claim while N records of equal deadline expire",
+            Self::Hooks => "steps/s of churn with a hook that counts every event, and without",
             Self::Wake => "time from complete until the last of the blocked waiters is released",
         }
     }
@@ -126,9 +131,13 @@ impl Workload {
     /// What is told of it, the figure that counts most last.
     pub(crate) const fn measures(self) -> &'static [Measure] {
         match self {
-            Self::Churn | Self::Fill | Self::Replay | Self::Hot | Self::Peek | Self::Batch => {
-                &[Measure::Speed]
-            }
+            Self::Churn
+            | Self::Fill
+            | Self::Replay
+            | Self::Hot
+            | Self::Peek
+            | Self::Batch
+            | Self::Hooks => &[Measure::Speed],
             Self::Bytes => &[Measure::Beyond],
             Self::Latency => &[Measure::P50, Measure::P99, Measure::P999],
             Self::Expiry => &[Measure::P99],
@@ -138,7 +147,12 @@ impl Workload {
 
     /// Whether it is the job of `adapter.rs`, which every engine can do.
     pub(crate) const fn is_the_job(self) -> bool {
-        !matches!(self, Self::Expiry | Self::Wake)
+        !matches!(self, Self::Expiry | Self::Wake | Self::Hooks)
+    }
+
+    /// Whether each new key pushes the oldest out.
+    pub(crate) const fn is_churn(self) -> bool {
+        matches!(self, Self::Churn | Self::Hooks)
     }
 
     /// The workload called `name`.
@@ -211,7 +225,7 @@ impl Spec {
     pub(crate) fn setup(&self) -> Setup {
         let Row { workload, keys, threads, payload, .. } = self.row;
         let headroom = match workload {
-            Workload::Churn => keys / 16 + (16 << 10),
+            _ if workload.is_churn() => keys / 16 + (16 << 10),
             Workload::Latency => new_keys_max(threads, self.time),
             _ => 0,
         };
@@ -219,7 +233,7 @@ impl Spec {
         Setup {
             records,
             bytes: bytes_for(records, payload),
-            live: if workload == Workload::Churn { keys } else { 0 },
+            live: if workload.is_churn() { keys } else { 0 },
             lanes: threads,
             lease: Duration::from_secs(30),
             retention: Duration::from_hours(24),

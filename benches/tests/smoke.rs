@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
-/// Ours, in three ways, a peer without locks and one that is nothing else.
-const ENGINES: &str = "idem,idem-ticked,idem-huge,papaya,mutex64";
+/// Ours, in four ways, a peer without locks and one that is nothing else.
+const ENGINES: &str = "idem,idem-ticked,idem-hooked,idem-huge,papaya,mutex64";
 
 fn run(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_idem-benches"))
@@ -34,6 +34,7 @@ fn every_workload_is_measured_kept_and_drawn() {
         "latency p99.9",
         "expiry p99",
         "wake p50",
+        "hooks",
         "bytes",
     ] {
         let begin = format!("| {name} |");

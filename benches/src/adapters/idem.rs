@@ -13,6 +13,8 @@
 //! workloads that show what address translation and first touches cost.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ::idem::{
@@ -32,6 +34,8 @@ pub(crate) trait Kind: 'static {
     const HOW: &'static str;
     /// Whether workers move the clock.
     const TICKED: bool = false;
+    /// Whether it has a hook that counts every event.
+    const HOOKED: bool = false;
     /// Whether its memory is prefaulted, by huge pages.
     const HUGE: bool = false;
     /// The workloads it is for, if not for all.
@@ -53,9 +57,20 @@ pub(crate) struct Ticked;
 impl Kind for Ticked {
     const NAME: &'static str = "idem-ticked";
     const HOW: &'static str =
-        "libidem, ticked by the workers instead of its helper thread (churn only)";
+        "libidem, ticked by the workers instead of its helper thread (churn, hooks)";
     const TICKED: bool = true;
-    const ONLY: Option<&'static [Workload]> = Some(&[Workload::Churn]);
+    const ONLY: Option<&'static [Workload]> = Some(&[Workload::Churn, Workload::Hooks]);
+}
+
+/// The same with a hook.
+pub(crate) struct Hooked;
+
+impl Kind for Hooked {
+    const NAME: &'static str = "idem-hooked";
+    const HOW: &'static str = "idem-ticked with a hook that counts every event (hooks)";
+    const TICKED: bool = true;
+    const HOOKED: bool = true;
+    const ONLY: Option<&'static [Workload]> = Some(&[Workload::Hooks]);
 }
 
 /// With both options for the memory of large tables.
@@ -63,7 +78,7 @@ pub(crate) struct Huge;
 
 impl Kind for Huge {
     const NAME: &'static str = "idem-huge";
-    const HOW: &'static str = "libidem with huge pages and prefault (batch, replay and fill only)";
+    const HOW: &'static str = "libidem with huge pages and prefault (batch, replay, fill)";
     const HUGE: bool = true;
     const ONLY: Option<&'static [Workload]> =
         Some(&[Workload::Batch, Workload::Replay, Workload::Fill]);
@@ -71,6 +86,7 @@ impl Kind for Huge {
 
 pub(crate) type Idem<N> = Engaged<Plain, N>;
 pub(crate) type IdemTicked<N> = Engaged<Ticked, N>;
+pub(crate) type IdemHooked<N> = Engaged<Hooked, N>;
 pub(crate) type IdemHuge<N> = Engaged<Huge, N>;
 
 /// Steps of one worker between its ticks: at a million steps a second, one tick a millisecond.
@@ -104,6 +120,8 @@ impl Named for Text {
 pub(crate) struct Engaged<K, N> {
     engine: Engine,
     clock: Option<ManualClock>,
+    /// What the hook has counted, if there is one.
+    events: Option<Arc<AtomicU64>>,
     kind: PhantomData<fn(K, N)>,
 }
 
@@ -147,7 +165,14 @@ impl<K: Kind, N: Named> Adapter for Engaged<K, N> {
             let ticks = setup.live.div_ceil(STEPS_PER_TICK as usize);
             builder = builder.retention(TICK * u32::try_from(ticks).expect("below 2^42 keys"));
         }
+        let events = K::HOOKED.then(Arc::<AtomicU64>::default);
+        if let Some(events) = events.clone() {
+            builder = builder.hook(move |_| {
+                events.fetch_add(1, Ordering::Relaxed);
+            });
+        }
         Self {
+            events,
             engine: builder.build().expect("the configuration is valid"),
             clock,
             kind: PhantomData,
@@ -223,6 +248,9 @@ impl<K: Kind, N: Named> Adapter for Engaged<K, N> {
 
     fn audit(&self, tally: &Tally) -> Result<(), String> {
         let stats = self.engine.stats();
+        let count = |counter: &Arc<AtomicU64>| counter.load(Ordering::Relaxed);
+        // One for each claim, and one for each completion.
+        let events = 2 * tally.executes + tally.replays + tally.fulls;
         let counts = [
             ("executes", stats.executes, tally.executes),
             ("completes", stats.completes, tally.executes),
@@ -231,6 +259,7 @@ impl<K: Kind, N: Named> Adapter for Engaged<K, N> {
             ("tombstones", stats.tombstones, 0),
             ("late", stats.late, 0),
             ("stale", stats.stale, 0),
+            ("events", self.events.as_ref().map_or(events, count), events),
         ];
         for (name, counted, seen) in counts {
             if counted != seen {

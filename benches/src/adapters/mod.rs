@@ -107,10 +107,11 @@ impl Engine {
 
 /// Every engine, in the order of the tables' columns. What hashes text is what a peer takes if it
 /// is told nothing.
-pub(crate) static ENGINES: [Engine; 14] = [
+pub(crate) static ENGINES: [Engine; 15] = [
     Engine::of::<idem::Idem<Key>, idem::Idem<Text>>()
         .and(&[(Workload::Expiry, expiry::during), (Workload::Wake, wake::engine)]),
     Engine::of::<idem::IdemTicked<Key>, idem::IdemTicked<Text>>(),
+    Engine::of::<idem::IdemHooked<Key>, idem::IdemHooked<Text>>(),
     Engine::of::<idem::IdemHuge<Key>, idem::IdemHuge<Text>>(),
     Engine::of::<
         quick_cache::QuickCache<Key, BuildKeyHasher>,

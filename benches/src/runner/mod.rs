@@ -48,7 +48,7 @@ fn give_up(why: &str) -> ! {
 /// Takes one sample of `A` doing the job.
 pub(crate) fn run<A: Adapter>(spec: &Spec) -> Sample {
     match spec.row.workload {
-        Workload::Churn => churn::sample::<A>(spec),
+        Workload::Churn | Workload::Hooks => churn::sample::<A>(spec),
         Workload::Fill | Workload::Bytes => fill::sample::<A>(spec),
         // The hot row is a replay row with one key.
         Workload::Replay | Workload::Hot => replay::sample::<A>(spec, Mode::Replay),
