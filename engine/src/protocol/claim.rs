@@ -147,7 +147,12 @@ impl Core {
         loop {
             let scan = self.table.scan(place);
             let header = scan.header;
-            let look = match self.look(scan, ask, now, &mut draft) {
+            // Most of these claims are of new keys, which nothing in the line has the tag of.
+            let look = match scan.is_empty() {
+                true => Look::Absent,
+                false => self.look(scan, ask, now, &mut draft),
+            };
+            let look = match look {
                 Look::Absent => self.insert(place, header, ask, now, &mut draft),
                 look => look,
             };
@@ -161,6 +166,7 @@ impl Core {
     }
 
     /// Step 1: what the line says about the key.
+    #[inline(never)]
     fn look(&self, scan: Scan<'_>, ask: &Ask, now: u64, draft: &mut Draft<'_>) -> Look {
         for hit in scan {
             let look = match hit.slot() {

@@ -6,6 +6,7 @@ use crate::protocol::claim::{Ask, Claimed, Look, origin_after};
 use crate::protocol::{Core, Held};
 use crate::realms::{Exceeded, Home, Realm};
 use crate::record::flight::{Facts, Identity};
+use crate::sync::thread::Thread;
 use crate::sync::{model_fence, thread};
 use crate::table::slot::Slot;
 use crate::table::{Seat, SlotRef};
@@ -99,31 +100,48 @@ impl<'a> Draft<'a> {
     }
 
     /// Draws on the limits what is needed and not there yet.
+    #[inline(always)]
     fn draw(&mut self, home: Home, needs: Room) -> Result<(), Limit> {
-        let (core, shard) = (self.core, self.shard);
-        let lacks = needs.minus(self.room);
-        if lacks == Room::NONE {
+        let lacks = if self.room == Room::NONE { needs } else { needs.minus(self.room) };
+        if lacks == Room::NONE || self.try_draw(home, lacks) == Ok(true) {
             return Ok(());
         }
-        let is_first = self.room == Room::NONE;
-        let (mut realm, mut exceeded) = (self.realm, None);
-        let is_drawn = core.with_room(None, || {
+        self.draw_from_what_is_over(home, lacks)
+    }
+
+    /// Draws `lacks`, all or nothing. `Ok(false)`: the engine's limit, or the realm was given up.
+    #[inline(always)]
+    fn try_draw(&mut self, home: Home, lacks: Room) -> Result<bool, Exceeded> {
+        let (core, shard) = (self.core, self.shard);
+        if self.room != Room::NONE {
             // Once it has drawn something there, the realm stays (realms.2).
-            let entered = if is_first { core.realms.enter(home) } else { Ok(realm) };
-            let taken = entered.and_then(|entered| {
-                realm = entered;
-                core.take_room(realm, lacks, shard)
-            });
-            exceeded = taken.err();
-            let is_taken = taken == Ok(true);
-            if is_taken && is_first && !core.realms.is_home(realm, home) {
-                core.give_room(realm, lacks, shard);
-                return false;
+            let is_taken = core.take_room(self.realm, lacks, shard)?;
+            if is_taken {
+                self.room = self.room.plus(lacks);
             }
-            is_taken
+            return Ok(is_taken);
+        }
+        let realm = core.realms.enter(home)?;
+        if !core.take_room(realm, lacks, shard)? {
+            return Ok(false);
+        }
+        if !core.realms.is_home(realm, home) {
+            core.give_room(realm, lacks, shard);
+            return Ok(false);
+        }
+        (self.realm, self.room) = (realm, lacks);
+        Ok(true)
+    }
+
+    #[cold]
+    fn draw_from_what_is_over(&mut self, home: Home, lacks: Room) -> Result<(), Limit> {
+        let (core, mut exceeded) = (self.core, None);
+        let is_drawn = core.make_room_for(None, &mut || {
+            let drawn = self.try_draw(home, lacks);
+            exceeded = drawn.err();
+            drawn == Ok(true)
         });
         if is_drawn {
-            (self.realm, self.room) = (realm, self.room.plus(lacks));
             return Ok(());
         }
         Err(match exceeded {
@@ -134,22 +152,31 @@ impl<'a> Draft<'a> {
         })
     }
 
+    #[inline(always)]
     fn draft(&mut self, id: [u64; 2]) -> Result<Drafted, Limit> {
-        let core = self.core;
-        let (thread, mut index) = (thread::current(), None);
-        // There is one for each record, up to what a slot can name. So those that lack are in the
-        // middle of being given back, or that many are in use.
-        core.with_room(None, || {
-            index = core.flights.alloc(thread, self.shard);
-            index.is_some()
-        });
-        let index = index.ok_or(Limit::Records)?;
+        let (core, thread) = (self.core, thread::current());
+        let index = match core.flights.alloc(thread, self.shard) {
+            Some(index) => index,
+            None => self.alloc_from_what_is_over(thread).ok_or(Limit::Records)?,
+        };
         let flight = core.flights.get(index);
         let tenancy = flight.begin(id);
         let generation = flight.first_generation(core.geometry.generation_mask);
         let drafted = Drafted { index, tenancy, generation };
         self.flight = Some(drafted);
         Ok(drafted)
+    }
+
+    /// There is a flight for each record, up to what a slot can name. So those that lack are in the
+    /// middle of being given back, or that many are in use.
+    #[cold]
+    fn alloc_from_what_is_over(&self, thread: Thread) -> Option<u32> {
+        let (core, mut index) = (self.core, None);
+        core.make_room_for(None, &mut || {
+            index = core.flights.alloc(thread, self.shard);
+            index.is_some()
+        });
+        index
     }
 
     /// The flight is in the table, and has used `needed`: the caller is its owner.

@@ -211,7 +211,7 @@ impl Core {
         let seat = Seat::unpack(flight.seat());
         let retention = ending.retention.unwrap_or_else(|| flight.retention());
         // What was read above is the lease's if it is there until the step below (fate.1).
-        if !holder.is_in(flight.fate()) {
+        if !flight.is_with(holder) {
             return Err(Stale);
         }
         let now = self.clock.now();
@@ -340,6 +340,7 @@ impl Core {
 
     /// Makes the slot that names an ended flight say what the fate says. Its CAS has one winner in
     /// a tenancy: fate.3.
+    #[inline]
     fn update_slot(&self, index: u32, fate: Fate, hit: Hit) {
         let won = match (fate, hit.slot()) {
             (Fate::Ended { loc, kept: true, .. }, Slot::Flight { tag, .. }) => {
@@ -353,10 +354,14 @@ impl Core {
     }
 
     /// Closes the queue of an ended flight and tells everyone in it to look.
+    #[inline(always)]
     pub(super) fn tell(&self, index: u32, tenancy: u64, fate: Fate) {
-        if !fate.is_awaited() {
-            return;
+        if fate.is_awaited() {
+            self.tell_waiters(index, tenancy, fate);
         }
+    }
+
+    fn tell_waiters(&self, index: u32, tenancy: u64, fate: Fate) {
         let flight = self.flights.get(index);
         loop {
             // The snapshot first: if the flight still is what it was after that, the snapshot is of
@@ -387,6 +392,7 @@ impl Core {
 
     /// The caller took the flight out of the table: nothing names it any more but its waiters. `fate`
     /// is its word, which nobody else changes before it is detached (fate.3).
+    #[inline(always)]
     pub(super) fn detach(&self, index: u32, fate: Fate) {
         let flight = self.flights.get(index);
         if !fate.is_awaited() {
@@ -415,6 +421,7 @@ impl Core {
     }
 
     /// The caller has made the flight `Free`: what it held goes back, and then the flight itself.
+    #[inline]
     fn give_back(&self, index: u32, fate: Fate) {
         match fate {
             Fate::Ended { .. } => {

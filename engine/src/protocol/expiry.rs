@@ -107,8 +107,13 @@ impl Core {
         take() || self.make_room_for(except, &mut take)
     }
 
+    /// `take` after making room, a few times; false if it never succeeds.
     #[cold]
-    fn make_room_for(&self, except: Option<u32>, take: &mut dyn FnMut() -> bool) -> bool {
+    pub(super) fn make_room_for(
+        &self,
+        except: Option<u32>,
+        take: &mut dyn FnMut() -> bool,
+    ) -> bool {
         for _ in 0..ROOM_ATTEMPTS {
             self.make_room(except);
             if take() {

@@ -9,8 +9,12 @@ use crate::table::{Hit, SlotRef};
 impl Core {
     /// Holds the response that a slot names, by counting a pin in the slot itself. `None` if the
     /// slot names something else by now.
-    #[inline]
+    #[inline(always)]
     pub(super) fn pin(&self, hit: Hit) -> Option<Response<'_>> {
+        self.pin_at_once(hit).or_else(|| self.pin_in_turn(hit))
+    }
+
+    fn pin_in_turn(&self, hit: Hit) -> Option<Response<'_>> {
         let Slot::Done { loc: wanted, .. } = hit.slot() else { return None };
         let mut seen = hit.slot();
         loop {

@@ -207,6 +207,12 @@ impl Fate {
         matches!(self, Fate::Leased { generation, .. } if generation == lease)
     }
 
+    /// The same of a raw word.
+    #[inline(always)]
+    pub(crate) const fn is_lease_word(word: u64, lease: u64) -> bool {
+        State::get(word) == LEASED && LeasedGeneration::get(word) == lease
+    }
+
     /// Whether lease `ended` is the last that there was. By the low bits that the word has of it.
     pub(crate) fn is_after(self, ended: u64) -> bool {
         match self {

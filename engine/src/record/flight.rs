@@ -108,13 +108,6 @@ impl Holder {
         let (Self::Lease(generation) | Self::Nobody { generation, .. }) = self;
         generation
     }
-
-    pub(crate) fn is_in(self, fate: Fate) -> bool {
-        match self {
-            Self::Lease(generation) => fate.is_lease(generation),
-            Self::Nobody { reason, generation } => fate == Fate::Vacated { reason, generation },
-        }
-    }
 }
 
 /// What the owner of the moment wrote about its lease. For reports only.
@@ -131,6 +124,19 @@ impl Flight {
         // Acquire: pairs with the Release of every transition below, so that what the word names
         // (a response, the tenant's fields) is visible to whoever acts on it.
         Fate::unpack(self.fate.load(Ordering::Acquire))
+    }
+
+    /// Whether the record is with this holder now.
+    #[inline(always)]
+    pub(crate) fn is_with(&self, holder: Holder) -> bool {
+        // Acquire: as in `fate`.
+        let word = self.fate.load(Ordering::Acquire);
+        match holder {
+            Holder::Lease(generation) => Fate::is_lease_word(word, generation),
+            Holder::Nobody { reason, generation } => {
+                word == Fate::Vacated { reason, generation }.pack()
+            }
+        }
     }
 
     /// One transition of the fate word. `Err` has what is there instead.

@@ -292,13 +292,13 @@ impl Table {
             .map_err(Slot::unpack)
     }
 
-    /// Counts one pin more at a slot of the line itself that names a response, if it still is what was
-    /// found and there are fewer than `high`: the short form of such a `change`.
+    /// Counts one pin more at a slot that names a response, if it still is what was found and there are
+    /// fewer than `high`: the short form of such a `change`.
     #[inline(always)]
     pub(crate) fn pin(&self, hit: Hit, high: u64) -> bool {
         // AcqRel: as in `change`.
         Slot::pinned(hit.word, high).is_some_and(|pinned| {
-            self.lines[hit.at.line as usize].slots[hit.at.slot as usize]
+            self.word(hit.at)
                 .compare_exchange(hit.word, pinned, Ordering::AcqRel, Ordering::Relaxed)
                 .is_ok()
         })
@@ -433,7 +433,7 @@ impl Table {
         if unchanged { NoSlot::Full } else { NoSlot::Changed }
     }
 
-    #[inline]
+    #[inline(always)]
     fn word(&self, at: SlotRef) -> &AtomicU64 {
         if at.slot < MAIN_SLOTS {
             return &self.lines[at.line as usize].slots[at.slot as usize];
@@ -452,6 +452,12 @@ pub(crate) struct Scan<'a> {
 }
 
 impl Scan<'_> {
+    /// Whether it found nothing.
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.left == 0
+    }
+
     /// Adds the wanted ones among the live slots of the overflow pair.
     #[inline(never)]
     fn add_pair(&mut self, wanted: impl Fn(u64) -> bool) {
