@@ -10,6 +10,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::outcome::Reason;
 use crate::protocol::draft::{Draft, NEW};
+use crate::protocol::listing::Cursor;
 use crate::record::fate::Fate;
 use crate::record::flight::Identity;
 use crate::record::response::Kind;
@@ -105,6 +106,15 @@ fn tick(core: &Core) {
     while core.tick() {}
 }
 
+/// How many records a listing of all has.
+fn listed(core: &Core) -> usize {
+    let (mut at, mut entries) = (Cursor::Flights(0), Vec::new());
+    while !matches!(at, Cursor::End) {
+        at = core.list(at, &mut entries);
+    }
+    entries.len()
+}
+
 #[test]
 fn a_draft_is_not_ended_for_its_age() {
     let (core, clock) = core(8);
@@ -113,6 +123,18 @@ fn a_draft_is_not_ended_for_its_age() {
     tick(&core);
     assert!(matches!(core.flights.get(index).fate(), Fate::Leased { .. }));
     assert_eq!(core.counters.sum(Count::LeaseExpiries), 0, "nobody has had that lease");
+}
+
+#[test]
+fn neither_a_draft_nor_an_ended_lease_is_listed() {
+    let (core, _clock) = core(8);
+    draft(&core);
+    assert_eq!(listed(&core), 0, "of a draft nobody knows but its claimer");
+    let held = own(&core);
+    assert_eq!(listed(&core), 1);
+    let (reason, generation) = (Reason::Owner, held.generation);
+    end_only(&core, &held, Fate::Dropped { detached: false, reason, awaited: false, generation });
+    assert_eq!(listed(&core), 0, "the table still names it, but it is over");
 }
 
 #[test]

@@ -288,4 +288,28 @@ mod tests {
             assert_eq!(Fate::unpack(fate.detach().pack()), fate.detach());
         }
     }
+
+    #[test]
+    fn the_last_lease_is_known_by_what_a_word_keeps_of_its_generation() {
+        let reason = Reason::Owner;
+        let lease = Fate::GENERATION_MAX - 1;
+        let vacated = |generation| Fate::Vacated { reason, generation };
+        let ended = |generation| Fate::Ended {
+            detached: false,
+            loc: 1,
+            kept: true,
+            awaited: true,
+            generation,
+        };
+        let dropped =
+            |generation| Fate::Dropped { detached: false, reason, awaited: true, generation };
+        let words: [&dyn Fn(u64) -> Fate; 3] = [&vacated, &ended, &dropped];
+        for word in words {
+            let of = |generation| Fate::unpack(word(generation).pack());
+            assert!(of(lease).is_after(lease));
+            assert!(!of(lease).is_after(lease - 1) && !of(lease - 1).is_after(lease));
+        }
+        let leased = Fate::Leased { ties: Ties::AWAITED, generation: lease };
+        assert!(!leased.is_after(lease) && !Fate::Free.is_after(lease));
+    }
 }

@@ -38,7 +38,7 @@ fn k5_keys_fingerprints_and_raw_bits_cannot_meet() {
     with_either_hash(|lab| {
         let bits = 0x0123_4567_89ab_cdef_u128;
         let bytes = bits.to_le_bytes();
-        let space = lab.engine.namespace("n").expect("a good name");
+        let [space, other] = ["n", "m"].map(|name| lab.engine.namespace(name).expect("good"));
         let print = Fingerprint::from_u128(bits);
         let keys = [
             key(lab, Scope::None, &bytes),
@@ -46,6 +46,7 @@ fn k5_keys_fingerprints_and_raw_bits_cannot_meet() {
             lab.engine.fingerprint_key(Scope::Of(b"s"), print).expect("a good scope"),
             lab.engine.raw_key(bits),
             space.raw_key(bits),
+            other.raw_key(bits),
             space.key(Scope::None, &bytes).expect("a good key"),
             space.fingerprint_key(Scope::None, print).expect("a good scope"),
         ];
@@ -64,7 +65,8 @@ fn k5_every_hash_is_keyed_with_the_secret() {
         let (one, other) = (lab([1; 16]), lab([2; 16]));
         let print = |lab: &Lab| lab.engine.fingerprint().http("POST", "/", b"body");
         assert_ne!(print(&one), print(&other));
-        assert_ne!(key(&one, Scope::None, b"k").id, key(&other, Scope::None, b"k").id);
+        let [this, that] = [&one, &other].map(|lab| key(lab, Scope::None, b"k").id);
+        assert!(this[0] != that[0] && this[1] != that[1], "both halves: {this:x?} {that:x?}");
         assert_ne!(one.key(1).id, other.key(1).id, "the caller's own bits are mixed as well");
         assert_eq!(print(&one), print(&lab([1; 16])), "equal secrets agree");
     }
@@ -234,7 +236,38 @@ fn k5_the_callers_bits_round_trip_and_equal_bits_are_one_key() {
             assert!(lab.is_in_flight(lab.key(bits)));
             assert!(!lab.is_in_flight(lab.key(bits ^ 2)), "other bits, another key");
         }
+        let ids = (0..128).flat_map(|at| [1 << at, !(1 << at)]).map(|bits| lab.key(bits).id);
+        let ids: std::collections::HashSet<_> = ids.collect();
+        assert_eq!(ids.len(), 2 * 128, "each bit counts");
+        let print = Fingerprint([1, 2]);
+        assert_eq!((print.to_u128(), Fingerprint::from_u128(2 << 64 | 1)), (2 << 64 | 1, print));
     });
+}
+
+#[test]
+fn k5_ids_are_compared_as_a_whole() {
+    // Both halves differ, by the same bits.
+    for (id, is_same) in [([1, 2], true), ([1, 3], false), ([3, 2], false), ([3, 0], false)] {
+        assert_eq!(crate::record::flight::equal([1, 2], id), is_same, "{id:?}");
+    }
+}
+
+#[test]
+fn k5_where_a_key_lies_is_up_to_the_secret() {
+    let places = |secret| {
+        let core = Lab::new(small().records(10_000).secret(secret));
+        (0..64).map(|id| core.engine.core().place([id, 0]).line).collect::<Vec<_>>()
+    };
+    assert_ne!(places([1; 16]), places([2; 16]));
+    assert_eq!(places([1; 16]), places([1; 16]));
+}
+
+#[test]
+fn h5_the_hash_of_a_key_is_all_of_its_id() {
+    let lab = Lab::new(small());
+    let key = key(&lab, Scope::None, b"k");
+    let hash = key.hash();
+    assert_eq!([hash as u64, (hash >> 64) as u64], key.id);
 }
 
 #[test]

@@ -194,7 +194,9 @@ fn r5_each_scope_has_its_own_limit() {
         // Keys without a scope have only the namespace's limit.
         let unscoped = space.key(Scope::None, b"k").unwrap();
         assert_eq!(is_full(&lab, unscoped), Some(Limit::Namespace));
+        lab.settle();
         assert_eq!(lab.engine.core().realms.used(), 4, "the namespace and three scopes");
+        assert_eq!(over("s", 2), Some(Limit::Scope), "ticks give up no scope that is used");
         space.clear();
         (5..7).for_each(|number| store("s", number));
         assert_eq!(over("s", 2), Some(Limit::Scope), "clearing counts anew");
