@@ -210,6 +210,40 @@ fn an_ended_lease_is_finished_by_the_next_claim() {
     assert_eq!(core.response(find(&core)).bytes(), b"abc");
 }
 
+/// What its owner says to a lease that nobody awaits, or one that passes to a waiter.
+fn cancel(core: &Core, held: &Held) {
+    core.give_up(held, OnEnd::HandOver, Reason::Owner).expect("the lease is ours");
+}
+
+#[test]
+fn an_owner_of_long_ago_is_stale_after_a_hand_over_on_its_flight() {
+    let (core, _clock) = core(8);
+    let first = own(&core);
+    cancel(&core, &first);
+    let second = own(&core);
+    let waiting = queue(&core, ask(true));
+    cancel(&core, &second);
+    let Verdict::Execute(third) = core.poll(&waiting) else { panic!("it is offered") };
+    assert_eq!([first.flight, second.flight], [third.flight; 2]);
+    assert!(first.generation < second.generation && second.generation < third.generation);
+    assert!(core.renew(&first, LEASE).is_err() && core.renew(&second, LEASE).is_err());
+    assert!(core.renew(&third, LEASE).is_ok());
+}
+
+#[test]
+fn a_flight_that_is_used_again_has_not_the_fingerprint_of_before() {
+    let (core, _clock) = core(8);
+    let bound = || {
+        let identity = Identity { fingerprint: Some([3, 4]), ..ask(false).identity };
+        Ask { identity, ..ask(false) }
+    };
+    let Claimed::Execute(before) = claim(&core, bound()) else { panic!("the key is new") };
+    cancel(&core, &before);
+    let held = own(&core);
+    assert_eq!((held.flight, held.attempt), (before.flight, 1));
+    assert!(matches!(claim(&core, bound()), Claimed::InFlight(..)), "no mismatch (K4)");
+}
+
 #[test]
 fn a_vacated_record_is_served_by_the_next_who_looks() {
     let (core, _clock) = core(8);

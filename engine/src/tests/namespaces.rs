@@ -209,6 +209,26 @@ fn r5_each_scope_has_its_own_limit() {
 }
 
 #[test]
+fn r5_owners_of_cleared_keys_are_not_counted() {
+    under_every_geometry(|make| {
+        let lab = Lab::new(make());
+        let options = NamespaceOptions::default().records(2);
+        let space = lab.engine.define_namespace("a", options).unwrap();
+        let own = |number| lab.own(key(&lab, "a", "s", number));
+        let over = || is_full(&lab, key(&lab, "a", "s", 4));
+        let old = [own(0), own(1)];
+        space.clear();
+        // No room can be made of those, which are still at work.
+        let new = [own(2), own(3)];
+        assert_eq!(over(), Some(Limit::Namespace));
+        drop(old);
+        assert_eq!(over(), Some(Limit::Namespace), "they give nothing back to the new epoch");
+        drop(new);
+        lab.assert_ticks_empty_it();
+    });
+}
+
+#[test]
 fn r5_limits_are_set_once_and_within_bounds() {
     let lab = Lab::new(small());
     let define = |options| lab.engine.define_namespace("a", options).map(drop);
