@@ -101,11 +101,14 @@ impl Budget {
         wanted == Room::NONE || draw(purse, wanted) || self.collect(wanted, purse)
     }
 
-    /// Draws from the pot, with some for later, and from the other shards.
+    /// Draws from the purse what it has of it, and the rest from the pot, with some for later; then from
+    /// the other shards. Only of what lacks there is more for later: or the one that lasts longer would
+    /// heap up here, refill by refill, until the pot has none and all shards live on each other's.
     #[cold]
     fn collect(&self, wanted: Room, purse: &AtomicU64) -> bool {
-        let with_lump = |wanted: u32, lump: u32| if wanted > 0 { wanted + lump } else { 0 };
-        let mut held = drain(&self.pot, wanted.zip(self.lump, with_lump));
+        let mut held = drain(purse, wanted);
+        let with_lump = |lacks: u32, lump: u32| if lacks > 0 { lacks + lump } else { 0 };
+        held = held.plus(drain(&self.pot, wanted.minus(held).zip(self.lump, with_lump)));
         for other in &self.purses {
             if held.covers(wanted) {
                 break;
@@ -194,5 +197,17 @@ mod tests {
         assert!(budget.take(one, 0) && !budget.take(one, 0));
         assert!(!budget.take(three, 0), "one of the two is not enough");
         assert!(budget.take(Room::of(967, 0), 1) && budget.left() == Room::NONE);
+    }
+
+    #[test]
+    fn a_shard_heaps_up_neither_of_the_two() {
+        // Another shard gives back what this one takes, as a helper thread does.
+        let budget = Budget::new(Room::of(10_000, 100_000), Room::of(64, 1024), 2);
+        for _ in 0..100_000 {
+            assert!(budget.take(Room::of(1, 1), 0) && budget.take(Room::of(0, 4), 0));
+            budget.give(Room::of(1, 5), 1);
+        }
+        let purse = Room(budget.purses[0].load(Ordering::Relaxed));
+        assert!(purse.records() <= 64 && purse.granules() <= 1024 + 4, "{purse:?}");
     }
 }

@@ -28,7 +28,8 @@ type Version = Field<{ Frozen::END }, 41>;
 pub(crate) struct Header(pub(crate) u64);
 
 impl Header {
-    const MAIN: u64 = (1 << MAIN_SLOTS) - 1;
+    /// The bits of the slots that are in the line itself.
+    pub(crate) const MAIN: u64 = (1 << MAIN_SLOTS) - 1;
 
     /// Bit i: slot i is part of the table.
     #[inline]

@@ -383,17 +383,15 @@ impl Table {
     }
 
     /// Claims a vacant slot of the line, without making it part of the table.
-    fn take_vacant(
-        &self,
-        number: u32,
-        scanned: Header,
-        slot: Slot,
-        shard: usize,
-    ) -> Option<SlotRef> {
+    fn take_vacant(&self, number: u32, scanned: Header, to: Slot, shard: usize) -> Option<SlotRef> {
         let line = &self.lines[number as usize];
-        for (index, word) in (0..).zip(&line.slots) {
-            if !scanned.is_live(index) && Self::take(word, slot) {
-                return Some(SlotRef { line: number, slot: index, link: Link::NONE });
+        // By bits: which slot is vacant is as unpredictable as which one matches.
+        let mut left = !scanned.live() & Header::MAIN;
+        while left != 0 {
+            let slot = left.trailing_zeros();
+            left &= left - 1;
+            if Self::take(&line.slots[slot as usize], to) {
+                return Some(SlotRef { line: number, slot, link: Link::NONE });
             }
         }
         if scanned.is_frozen() {
@@ -401,7 +399,7 @@ impl Table {
         }
         let link = self.pairs.attach(&line.link, shard)?;
         for (index, word) in (MAIN_SLOTS..).zip(self.pairs.get(link)?) {
-            if !scanned.is_live(index) && Self::take(word, slot) {
+            if !scanned.is_live(index) && Self::take(word, to) {
                 return Some(SlotRef { line: number, slot: index, link });
             }
         }
