@@ -300,10 +300,10 @@ impl Engine {
             return self.claim_on(&claim.at(id, home));
         }
         match self.0.core.seek(ask) {
-            Ok(loc) if self.0.core.response(loc).kind().has_bytes() => {
+            Ok(loc) if self.0.core.response(loc).kind().has_body() => {
                 Ok(Outcome::Replay(self.replay(loc, ask)))
             }
-            sought => Ok(self.settle(ask, sought)),
+            sought => Ok(self.outcome(ask, sought)),
         }
     }
 
@@ -348,13 +348,13 @@ impl Engine {
         for window in claims.chunks(WINDOW) {
             let asks = window.iter().map(Claim::checked_ask);
             let prefetched = core.prefetch(asks.clone().map(|ask| ask.identity.id));
-            let settle = |(index, ask)| match core.seek_in(&prefetched, index, ask) {
-                Ok(loc) if core.response(loc).kind().has_bytes() => {
+            let outcome = |(index, ask)| match core.seek_in(&prefetched, index, ask) {
+                Ok(loc) if core.response(loc).kind().has_body() => {
                     Outcome::Replay(self.replay(loc, ask))
                 }
-                sought => self.settle(ask, sought),
+                sought => self.outcome(ask, sought),
             };
-            outcomes.extend(asks.enumerate().map(settle));
+            outcomes.extend(asks.enumerate().map(outcome));
         }
         Ok(outcomes)
     }
@@ -370,7 +370,7 @@ impl Engine {
 
     /// What a claim comes to, which was sought; counted and told.
     #[inline(never)]
-    fn settle(&self, ask: &Ask, sought: Result<u32, Undecided>) -> Outcome {
+    fn outcome(&self, ask: &Ask, sought: Result<u32, Undecided>) -> Outcome {
         match sought {
             Ok(loc) => self.finished(loc, ask.identity.id),
             Err(undecided) => self.decide(undecided, ask),
@@ -413,7 +413,7 @@ impl Engine {
         let replay = Replay::new(self.anchor(), loc);
         let response = core.response(loc);
         match response.kind() {
-            Kind::Response | Kind::Error => {
+            Kind::Response | Kind::Error | Kind::Value | Kind::Failure => {
                 core.report(Count::Replays, What::Replayed, id);
                 Outcome::Replay(replay)
             }
@@ -520,7 +520,7 @@ impl Engine {
         (self.0.max_run, self.0.on_error)
     }
 
-    fn anchor(&self) -> Arc<Anchor> {
+    pub(crate) fn anchor(&self) -> Arc<Anchor> {
         self.0.anchors[self.0.core.shard()].clone()
     }
 }

@@ -10,6 +10,7 @@ use crate::protocol::{Cursor, Entry, Peeked};
 use crate::record::flight::Facts;
 use crate::record::response::{Glance, Kind};
 use crate::record::term::Term;
+use crate::record::value::drop_pending;
 
 /// What has become of a key, as [`Engine::peek`] found it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,7 +26,8 @@ pub enum Status {
     Completed {
         /// Its age, and how long it is kept.
         info: Info,
-        /// Bytes of the response; `None` if they were not kept.
+        /// Bytes of the response, or the weight of a [typed](crate::Typed) value; `None` if it was not
+        /// kept.
         length: Option<usize>,
         /// Whether it is an error that the owner shared and kept.
         is_error: bool,
@@ -127,8 +129,9 @@ fn finished_status(glance: &Glance, now: u64) -> Status {
     let info = info(glance.finished(), glance.deadline(), 0, now);
     let kind = glance.kind();
     match kind {
-        Kind::Response | Kind::Tombstone | Kind::Error => {
-            Status::Completed { info, length: glance.length(), is_error: kind == Kind::Error }
+        Kind::Response | Kind::Error | Kind::Value | Kind::Failure | Kind::Tombstone => {
+            let is_error = matches!(kind, Kind::Error | Kind::Failure);
+            Status::Completed { info, length: glance.length(), is_error }
         }
         Kind::Cancelled => Status::Cancelled(glance.reason(), info),
         Kind::Halted => Status::Halted(glance.reason(), info, HaltToken(glance.incident())),
@@ -155,6 +158,7 @@ impl Iterator for Listing<'_> {
         let engine = self.engine;
         while self.entries.is_empty() && !matches!(self.cursor, Cursor::End) {
             self.cursor = engine.core().list(self.cursor, &mut self.entries);
+            drop_pending();
         }
         let now = engine.core().clock.now();
         Some(match self.entries.pop()? {

@@ -7,8 +7,15 @@ use std::sync::Arc;
 use crate::clock::bounded_millis;
 use crate::engine::Anchor;
 use crate::outcome::{Completion, OnEnd, Origin, Reason, Stale};
+use crate::own::Own;
 use crate::protocol::{Ending, Held, WINDOW};
+use crate::record::body::{Body, ByHandle};
 use crate::record::response::Kind;
+use crate::wait::alarm::contain;
+
+/// Bytes from which on a body that is handed in with its owner stays where it is. Shorter ones are
+/// copied: that costs less than what the owner takes on the heap.
+const OWNED_LEAST: usize = 1024;
 
 /// The right to execute, until its deadline or an end, whichever is acted on first.
 ///
@@ -80,21 +87,71 @@ impl Lease {
         self.end(Kind::Response, response, Some(bounded_millis(retention)))
     }
 
+    /// As [`complete`](Self::complete), without copying: the response stays where it is, in the hands of
+    /// its owner, who is dropped once the record is over and nobody has a [`Replay`](crate::Replay) any
+    /// more; exactly once, whatever becomes of the lease. For large responses that are there already.
+    ///
+    /// Its length counts as other responses' do. Short ones (less than 1024 bytes) are copied
+    /// nevertheless, and dropped before this returns; so is what is not stored. Where and when an owner
+    /// is dropped: [`manual::threads`](crate::manual::threads#where-values-are-dropped).
+    ///
+    /// # Errors
+    /// [`Stale`]: the lease was over; nothing was stored.
+    ///
+    /// ```
+    /// use idem::{Engine, Outcome, Scope};
+    /// let engine = Engine::new()?;
+    /// let key = engine.key(Scope::None, b"export-9")?;
+    /// let Outcome::Execute(lease) = engine.claim(key)? else { return Ok(()) };
+    /// let body = vec![7; 1 << 20];
+    /// let place = body.as_ptr();
+    /// lease.complete_owned(body)?;
+    /// let Outcome::Replay(response) = engine.claim(key)? else { return Ok(()) };
+    /// assert_eq!((response.len(), response.as_ptr()), (1 << 20, place));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn complete_owned(
+        self,
+        response: impl AsRef<[u8]> + Send + Sync + 'static,
+    ) -> Result<Completion, Stale> {
+        self.end_owned(response, None)
+    }
+
+    /// As [`complete_owned`](Self::complete_owned), kept for `retention` (at most ten years).
+    ///
+    /// # Errors
+    /// [`Stale`]: the lease was over; nothing was stored.
+    pub fn complete_owned_for(
+        self,
+        response: impl AsRef<[u8]> + Send + Sync + 'static,
+        retention: Duration,
+    ) -> Result<Completion, Stale> {
+        self.end_owned(response, Some(bounded_millis(retention)))
+    }
+
     /// Completes many leases in one call, as [`complete`](Self::complete) each: faster than one by one,
     /// since their cache misses overlap. The results are in the order of the leases.
     pub fn complete_batch<'a>(
         completions: impl IntoIterator<Item = (Self, &'a [u8])>,
     ) -> Vec<Result<Completion, Stale>> {
+        Self::end_batch(completions, |response| (Kind::Response, *response))
+    }
+
+    /// Ends each lease with what `body` makes of what came with it, for its retention.
+    pub(crate) fn end_batch<T, B: Body>(
+        completions: impl IntoIterator<Item = (Self, T)>,
+        body: impl Fn(&T) -> (Kind, B),
+    ) -> Vec<Result<Completion, Stale>> {
         let mut results = Vec::new();
-        let mut window: Vec<(Self, &[u8])> = Vec::with_capacity(WINDOW);
+        let mut window: Vec<(Self, T)> = Vec::with_capacity(WINDOW);
         for (lease, response) in completions {
             let is_other = |(last, _): &(Self, _)| last.anchor.engine != lease.anchor.engine;
             if window.len() == WINDOW || window.last().is_some_and(is_other) {
-                end_window(&mut window, &mut results);
+                end_window(&mut window, &body, &mut results);
             }
             window.push((lease, response));
         }
-        end_window(&mut window, &mut results);
+        end_window(&mut window, &body, &mut results);
         results
     }
 
@@ -185,19 +242,42 @@ impl Lease {
         bytes: &[u8],
     ) -> Result<Completion, Stale> {
         self.is_over = true;
-        let ending = Ending { kind, reason, bytes, retention: None };
+        let ending = Ending { kind, reason, body: bytes, retention: None };
         self.anchor.core.complete(&self.held, ending)
     }
 
-    fn end(
+    pub(crate) fn end<B: Body>(
         mut self,
         kind: Kind,
-        bytes: &[u8],
+        body: B,
         retention: Option<u64>,
     ) -> Result<Completion, Stale> {
         self.is_over = true;
-        let ending = Ending { kind, reason: Reason::Owner, bytes, retention };
+        let ending = Ending { kind, reason: Reason::Owner, body, retention };
         self.anchor.core.complete(&self.held, ending)
+    }
+
+    fn end_owned<T: AsRef<[u8]> + Send + Sync + 'static>(
+        self,
+        response: T,
+        retention: Option<u64>,
+    ) -> Result<Completion, Stale> {
+        if response.as_ref().len() < OWNED_LEAST {
+            let ended = self.end(Kind::Response, response.as_ref(), retention);
+            contain(|| drop(response));
+            return ended;
+        }
+        let own = self.own(response);
+        let value = own.handle();
+        // Where it is to stay: the bytes may lie in the owner itself.
+        let bytes = value.get::<T>().map_or(&[][..], AsRef::as_ref);
+        let body = ByHandle { value, weight: bytes.len(), bytes: bytes.as_ptr() };
+        self.end(Kind::Response, body, retention)
+    }
+
+    /// Takes a value in, to end a lease of this engine with.
+    pub(crate) fn own<T: Send + Sync + 'static>(&self, value: T) -> Own {
+        Own::new(self.anchor.clone(), value)
     }
 
     fn give_up(&mut self, policy: OnEnd, reason: Reason) -> Result<(), Stale> {
@@ -207,12 +287,17 @@ impl Lease {
 }
 
 /// Ends the leases of a window, which are all of one engine.
-fn end_window(window: &mut Vec<(Lease, &[u8])>, results: &mut Vec<Result<Completion, Stale>>) {
+fn end_window<T, B: Body>(
+    window: &mut Vec<(Lease, T)>,
+    body: &impl Fn(&T) -> (Kind, B),
+    results: &mut Vec<Result<Completion, Stale>>,
+) {
     window.iter_mut().for_each(|(lease, _)| lease.is_over = true);
     if let Some((first, _)) = window.first() {
-        let ending =
-            |bytes| Ending { kind: Kind::Response, reason: Reason::Owner, bytes, retention: None };
-        let of = |(lease, bytes): &(Lease, _)| (lease.held, ending(*bytes));
+        let of = |(lease, response): &(Lease, T)| {
+            let (kind, body) = body(response);
+            (lease.held, Ending { kind, reason: Reason::Owner, body, retention: None })
+        };
         first.anchor.core.complete_batch(window, of, |result| results.push(result));
     }
     window.clear();

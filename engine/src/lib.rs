@@ -80,6 +80,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! **Values of a type of yours** instead of bytes, shared and not copied, are in [`typed`]:
+//!
+//! ```
+//! let engine = idem::Engine::new()?;
+//! let ports: idem::Typed<u16> = engine.typed();
+//! let key = engine.key(idem::Scope::None, b"http")?;
+//! assert_eq!(*ports.get_or_run(key, || Ok(80))?, 80);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! The [`manual`] goes on from here: which lease, retention and policies to choose, what blocks and on
 //! which thread callbacks run, coming from other libraries, what operators see, and tests.
 //!
@@ -120,6 +130,7 @@ mod memory;
 mod namespace;
 mod operate;
 mod outcome;
+mod own;
 mod protocol;
 mod realms;
 mod record;
@@ -131,6 +142,7 @@ mod sync;
 mod table;
 #[cfg(not(idem_loom))]
 pub mod testing;
+pub mod typed;
 mod wait;
 mod waiter;
 mod wheel;
@@ -159,6 +171,7 @@ pub use replay::Replay;
 pub use run::Ran;
 pub use run_async::{OnDrop, Work};
 pub use stats::{Stats, WaitTimes};
+pub use typed::Typed;
 pub use waiter::{InFlight, Waiter};
 
 #[cfg(doctest)]

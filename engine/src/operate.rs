@@ -10,6 +10,9 @@ use crate::inspect::HaltToken;
 use crate::key::Key;
 use crate::outcome::{Completion, Limit, OnEnd, Outcome, Reason, Removal, State};
 use crate::protocol::{Settled, Settlement};
+use crate::record::body::Body;
+use crate::record::response::Kind;
+use crate::record::value::drop_pending;
 
 /// How a halted record is to be settled (L8).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -131,7 +134,7 @@ impl Engine {
     /// # Errors
     /// A key of another engine.
     pub fn forget(&self, key: Key) -> Result<Removal, ClaimError> {
-        Ok(self.core().forget(self.id_of(key)?, false))
+        Ok(concluded(self.core().forget(self.id_of(key)?, false)))
     }
 
     /// Removes the record of a key whatever its state. In flight, its lease ends: the owner becomes
@@ -142,7 +145,7 @@ impl Engine {
     /// # Errors
     /// A key of another engine.
     pub fn forget_forced(&self, key: Key) -> Result<Removal, ClaimError> {
-        Ok(self.core().forget(self.id_of(key)?, true))
+        Ok(concluded(self.core().forget(self.id_of(key)?, true)))
     }
 
     /// Makes a key that is in flight vacant, while its owner goes on for those who wait for it already:
@@ -154,7 +157,7 @@ impl Engine {
     /// # Errors
     /// A key of another engine.
     pub fn detach(&self, key: Key) -> Result<bool, ClaimError> {
-        Ok(self.core().detach_key(self.id_of(key)?))
+        Ok(concluded(self.core().detach_key(self.id_of(key)?)))
     }
 
     /// Ends the lease of a key by force, as if its owner had given up with this policy; the reason is
@@ -164,7 +167,7 @@ impl Engine {
     /// # Errors
     /// A key of another engine.
     pub fn force_end(&self, key: Key, policy: OnEnd) -> Result<bool, ClaimError> {
-        Ok(self.core().force(self.id_of(key)?, policy))
+        Ok(concluded(self.core().force(self.id_of(key)?, policy)))
     }
 
     /// Settles a halted key. The token says which halt is meant: it is in what [`peek`](Self::peek) and
@@ -178,23 +181,38 @@ impl Engine {
         token: HaltToken,
         resolution: Resolution<'_>,
     ) -> Result<Resolved, ResolveError> {
-        let id = self.id_of(key).map_err(|_| ResolveError::WrongEngine)?;
         let settlement = match resolution {
             Resolution::Complete(response, retention) => {
-                Settlement::Complete(response, bounded_millis(retention))
+                Settlement::Complete(Kind::Response, response, bounded_millis(retention))
             }
             Resolution::Release => Settlement::Release,
             Resolution::Keep => Settlement::Keep,
         };
-        let fit = match self.core().settle(id, token.0, settlement) {
-            Settled::Done(fit) => fit,
-            Settled::Stale => return Err(ResolveError::Stale),
-            Settled::Full => return Err(ResolveError::Full(Limit::Bytes)),
-        };
+        let fit = self.settle(key, token, settlement)?;
         Ok(match resolution {
             Resolution::Complete(..) => Resolved::Completed(fit),
             Resolution::Release => Resolved::Released,
             Resolution::Keep => Resolved::Kept,
         })
     }
+
+    pub(crate) fn settle<B: Body>(
+        &self,
+        key: Key,
+        token: HaltToken,
+        settlement: Settlement<B>,
+    ) -> Result<Completion, ResolveError> {
+        let id = self.id_of(key).map_err(|_| ResolveError::WrongEngine)?;
+        match concluded(self.core().settle(id, token.0, settlement)) {
+            Settled::Done(fit) => Ok(fit),
+            Settled::Stale => Err(ResolveError::Stale),
+            Settled::Full => Err(ResolveError::Full(Limit::Bytes)),
+        }
+    }
+}
+
+/// The last step of a call: drops the values that it has let go of (value.4).
+pub(crate) fn concluded<T>(result: T) -> T {
+    drop_pending();
+    result
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::engine::Anchor;
 use crate::outcome::Info;
 use crate::record::response::{Kind, Response};
+use crate::record::value::Handle;
 
 /// The bytes of a response, shared with everyone else who has them, and immutable.
 ///
@@ -24,7 +25,7 @@ impl Replay {
         Self { anchor, loc }
     }
 
-    /// The bytes.
+    /// The bytes; none, if it is a [typed](crate::Typed) value.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.response().bytes()
@@ -33,7 +34,7 @@ impl Replay {
     /// Whether it is an error that the owner shared, not a response.
     #[must_use]
     pub fn is_error(&self) -> bool {
-        self.response().kind() == Kind::Error
+        matches!(self.response().kind(), Kind::Error | Kind::Failure)
     }
 
     /// How old it is, and how long the record is kept.
@@ -46,6 +47,13 @@ impl Replay {
             left: Duration::from_millis(response.deadline().saturating_sub(now)),
             owner: 0,
         }
+    }
+
+    /// The value of this type, if it is one of this kind: `Value` or `Failure`.
+    pub(crate) fn value<T: Send + Sync + 'static>(&self, kind: Kind) -> Option<Handle> {
+        let response = self.response();
+        let value = if response.kind() == kind { response.value() } else { None };
+        value.filter(|value| value.get::<T>().is_some())
     }
 
     fn response(&self) -> Response<'_> {
@@ -76,7 +84,7 @@ impl Clone for Replay {
 
 impl Drop for Replay {
     fn drop(&mut self) {
-        self.anchor.core.release(self.response(), 1);
+        self.anchor.core.end_replay(self.loc);
     }
 }
 

@@ -15,6 +15,7 @@ use crate::protocol::{Core, Verdict, Waiting};
 use crate::record::flight::Facts;
 use crate::record::response::Kind;
 use crate::record::term::Term;
+use crate::record::value::drop_pending;
 use crate::replay::Replay;
 use crate::stats::Count;
 
@@ -145,7 +146,9 @@ impl Waiter {
         self.outcome(verdict)
     }
 
+    /// What a wait has come to; the last step of its call.
     fn outcome(&self, verdict: Verdict) -> WaitOutcome {
+        drop_pending();
         let core = &self.anchor.core;
         match verdict {
             Verdict::Finished(loc) => self.finished(loc),
@@ -164,7 +167,9 @@ impl Waiter {
         let replay = Replay::new(self.anchor.clone(), loc);
         let response = self.anchor.core.response(loc);
         match response.kind() {
-            Kind::Response | Kind::Error => WaitOutcome::Replay(replay),
+            Kind::Response | Kind::Error | Kind::Value | Kind::Failure => {
+                WaitOutcome::Replay(replay)
+            }
             Kind::Tombstone => WaitOutcome::Done(replay.info()),
             Kind::Cancelled => WaitOutcome::Cancelled(response.reason()),
             Kind::Halted => WaitOutcome::Halted(response.reason()),
@@ -184,7 +189,10 @@ impl Future for Waiter {
             // As in `wait_until`.
             core.prepare(waiting);
             match core.poll(waiting) {
-                Verdict::Wait(_) if core.arm(waiting, context.waker()) => return Poll::Pending,
+                Verdict::Wait(_) if core.arm(waiting, context.waker()) => {
+                    drop_pending();
+                    return Poll::Pending;
+                }
                 Verdict::Wait(_) => {}
                 verdict => break verdict,
             }
@@ -198,6 +206,7 @@ impl Drop for Waiter {
     fn drop(&mut self) {
         if let Some(waiting) = self.waiting.take() {
             self.anchor.core.leave(&waiting);
+            drop_pending();
         }
     }
 }

@@ -17,6 +17,7 @@ mod overflow;
 mod queue;
 mod removal;
 mod replay;
+mod values;
 mod waiters;
 mod wheel;
 
@@ -197,7 +198,7 @@ impl World {
 
     fn complete(&self, held: &Held, length: usize, retention: u64) -> Result<Completion, Stale> {
         let (bytes, retention) = (&[7; LONG][..length], Some(retention));
-        let ending = Ending { kind: Kind::Response, reason: Reason::Owner, bytes, retention };
+        let ending = Ending { kind: Kind::Response, reason: Reason::Owner, body: bytes, retention };
         self.core.complete(held, ending)
     }
 
@@ -215,7 +216,7 @@ impl World {
     fn finish_with(&self, ask: Ask, bytes: &[u8]) {
         let held = self.own(ask);
         let (kind, retention) = (Kind::Response, Some(RETENTION));
-        let ending = Ending { kind, reason: Reason::Owner, bytes, retention };
+        let ending = Ending { kind, reason: Reason::Owner, body: bytes, retention };
         self.core.complete(&held, ending).unwrap();
     }
 

@@ -229,8 +229,11 @@ fn two_settle_one_halt() {
         world.cancel(&held, OnEnd::Halt).unwrap();
         let (a, b) = race(
             &world,
-            |world| world.core.settle([1, 0], 0, Settlement::Complete(&[7; SHORT], RETENTION)),
-            |world| world.core.settle([1, 0], 0, Settlement::Release),
+            |world| {
+                let complete = Settlement::Complete(Kind::Response, &[7; SHORT][..], RETENTION);
+                world.core.settle([1, 0], 0, complete)
+            },
+            |world| world.core.settle([1, 0], 0, Settlement::<&[u8]>::Release),
         );
         match (a, b) {
             (Settled::Done(_), Settled::Stale) => {

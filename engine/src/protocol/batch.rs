@@ -8,6 +8,7 @@ use crate::memory::region::prefetch;
 use crate::outcome::{Completion, Stale};
 use crate::protocol::claim::{Ask, Undecided};
 use crate::protocol::{Core, Ending, Held};
+use crate::record::body::Body;
 use crate::table::slot::Slot;
 use crate::table::{Hit, Place, Seat};
 
@@ -69,10 +70,10 @@ impl Core {
     }
 
     /// Ends the lease of each of `items` with its response, in turn.
-    pub(crate) fn complete_batch<'a, T: 'a>(
+    pub(crate) fn complete_batch<'a, T: 'a, B: Body>(
         &self,
         items: &'a [T],
-        of: impl Fn(&'a T) -> (Held, Ending<'a>),
+        of: impl Fn(&'a T) -> (Held, Ending<B>),
         mut settle: impl FnMut(Result<Completion, Stale>),
     ) {
         for window in items.chunks(WINDOW) {

@@ -75,17 +75,23 @@ impl Core {
         }
         let copy = self.arena.alloc(size, self.shard());
         let switched = copy.and_then(|copy| self.switch(hit, response, copy));
+        let mut room = Room::of(0, size);
         match switched {
             None => self.unpin(hit.at, response),
-            // Our pin goes with the slot's.
-            Some(pins) if response.unlink(pins - 1) => {}
+            // Our pin goes with the slot's. A value stays, since the copy has it as well, unless that is
+            // over already.
+            Some(pins) if response.unlink(pins - 1) => {
+                if let Some(value) = response.value() {
+                    room = room.plus(self.disown(value));
+                }
+            }
             // Held after all: it stays where it is, and keeps its share beside the copy's.
             Some(_) => {
                 self.realms.add(response.realm(), Room::of(0, size));
                 return None;
             }
         }
-        self.room.give(Room::of(0, size), self.shard());
+        self.room.give(room, self.shard());
         switched.map(|_| size)
     }
 
@@ -101,6 +107,10 @@ impl Core {
                 (Slot::Done { tag, loc, pins }, Slot::Done { tag, loc: copy, pins: 0 });
             if pins > 0 && self.table.change(hit.at, from, to).is_ok() {
                 return Some(pins);
+            }
+            if let Some(value) = response.value() {
+                let room = self.disown(value);
+                debug_assert_eq!(room, Room::NONE, "value.1: the original has it");
             }
         }
         self.arena.free(copy, response.size());

@@ -10,9 +10,10 @@ use crate::memory::budget::Room;
 use crate::outcome::{Completion, NoBody, OnEnd, Origin, Reason, Stale};
 use crate::protocol::Core;
 use crate::protocol::draft::NEXT;
+use crate::record::body::Body;
 use crate::record::fate::{Fate, Ties};
 use crate::record::flight::Holder;
-use crate::record::response::{Head, Kind, Response, granules_for};
+use crate::record::response::{Head, Kind, Response};
 use crate::record::term::Term;
 use crate::stats::Count;
 use crate::sync::thread;
@@ -33,17 +34,24 @@ pub(crate) struct Held {
 
 /// What a finished record is to say, and for how long.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ending<'a> {
+pub(crate) struct Ending<B> {
     pub(crate) kind: Kind,
     pub(crate) reason: Reason,
-    pub(crate) bytes: &'a [u8],
+    pub(crate) body: B,
     /// `None`: as the owner said when the lease began.
     pub(crate) retention: Option<u64>,
 }
 
+/// What a record has that is finished without a body.
+const NO_BYTES: &[u8] = &[];
+
 impl Core {
     /// Ends the lease with a response, shared by everyone who waits and kept for the retention.
-    pub(crate) fn complete(&self, held: &Held, ending: Ending<'_>) -> Result<Completion, Stale> {
+    pub(crate) fn complete<B: Body>(
+        &self,
+        held: &Held,
+        ending: Ending<B>,
+    ) -> Result<Completion, Stale> {
         // Before the end: afterwards the flight may be another tenant's.
         let id = self.flights.get(held.flight).id();
         let holder = Holder::Lease(held.generation);
@@ -59,11 +67,11 @@ impl Core {
                     Completion::Tombstone(_) => self.count(Count::Tombstones),
                     Completion::Detached => self.count(Count::Detached),
                 }
-                self.note(What::Completed(fit), id);
+                self.conclude(What::Completed(fit), id);
             }
             Err(Stale) => {
                 self.count(Count::Stale);
-                self.note(What::Stale, id);
+                self.conclude(What::Stale, id);
             }
         }
         ended
@@ -85,7 +93,7 @@ impl Core {
         if late && ended.is_ok() {
             self.count(Count::Late);
         }
-        self.note(ended.map_or(What::Stale, |()| What::GaveUp(policy, reason)), id);
+        self.conclude(ended.map_or(What::Stale, |()| What::GaveUp(policy, reason)), id);
         ended
     }
 
@@ -94,7 +102,7 @@ impl Core {
         let id = self.flights.get(held.flight).id();
         let renewed = self.check_open(held).and_then(|()| self.move_deadline(held, millis));
         self.count(if renewed.is_ok() { Count::Renews } else { Count::Stale });
-        self.note(if renewed.is_ok() { What::Renewed } else { What::Stale }, id);
+        self.conclude(if renewed.is_ok() { What::Renewed } else { What::Stale }, id);
         renewed
     }
 
@@ -153,7 +161,7 @@ impl Core {
             // T3: a cancellation that is kept is for everybody who waits.
             _ if self.rules.cancelled_retention > 0 => {
                 let retention = Some(self.rules.cancelled_retention);
-                let ending = Ending { kind: Kind::Cancelled, reason, bytes: &[], retention };
+                let ending = Ending { kind: Kind::Cancelled, reason, body: NO_BYTES, retention };
                 self.end_with(index, holder, ending).map(drop)
             }
             OnEnd::FailWaiters | OnEnd::HandOver => self.let_go(index, holder, policy, reason),
@@ -163,7 +171,7 @@ impl Core {
     /// Ends with a halted record (T4).
     pub(super) fn halt(&self, index: u32, holder: Holder, reason: Reason) -> Result<(), Stale> {
         let retention = Some(self.rules.halted_retention);
-        let ending = Ending { kind: Kind::Halted, reason, bytes: &[], retention };
+        let ending = Ending { kind: Kind::Halted, reason, body: NO_BYTES, retention };
         self.end_with(index, holder, ending).map(|_| self.count(Count::Halts))
     }
 
@@ -198,11 +206,11 @@ impl Core {
     }
 
     /// Ends with a finished record.
-    fn end_with(
+    fn end_with<B: Body>(
         &self,
         index: u32,
         holder: Holder,
-        ending: Ending<'_>,
+        ending: Ending<B>,
     ) -> Result<Completion, Stale> {
         let flight = self.flights.get(index);
         let term = flight.term();
@@ -224,10 +232,10 @@ impl Core {
             deadline: self.clock.deadline(now, retention),
             length: match ending.kind {
                 Kind::Halted => self.next_incident(),
-                _ => u32::try_from(ending.bytes.len()).unwrap_or(u32::MAX),
+                _ => u32::try_from(ending.body.length()).unwrap_or(u32::MAX),
             },
         };
-        let (response, mut fit) = self.store(&mut head, ending.bytes, Some(index));
+        let (response, mut fit) = self.store(&mut head, ending.body, Some(index));
         let place = seat.place();
         if retention > 0 {
             // Before the lease ends: if it does not, the reminder is for nothing.
@@ -254,7 +262,7 @@ impl Core {
             return Err(Stale);
         };
         // Ends without a result have their own count of this, in `give_up`.
-        if term.deadline() <= now && ending.kind.has_bytes() {
+        if term.deadline() <= now && ending.kind.has_body() {
             self.count(Count::Late);
         }
         self.tell(index, tenancy, ended);
@@ -272,32 +280,31 @@ impl Core {
         Ok(fit)
     }
 
-    /// Writes a finished record into the arena: with its bytes if there is room, else as a tombstone
+    /// Writes a finished record into the arena: with its body if there is room, else as a tombstone
     /// in the granule that the caller has taken for it, or the claim of `flight`.
-    pub(super) fn store(
+    pub(super) fn store<B: Body>(
         &self,
         head: &mut Head,
-        bytes: &[u8],
+        body: B,
         flight: Option<u32>,
     ) -> (Response<'_>, Completion) {
         let shard = self.shard();
         let mut fit = Completion::Tombstone(NoBody::TooLarge);
-        if bytes.len() <= self.rules.max_response {
-            // Within `max_response` it fits.
-            let size = granules_for(bytes.len()) as u32;
-            let extra = Room::of(0, size).minus(NEXT);
+        if body.length() <= self.rules.max_response {
+            let size = body.size();
+            let extra = Room::of(0, body.cost()).minus(NEXT);
             let take = || self.take_room(head.realm, extra, shard) == Ok(true);
             if self.with_room(flight, take) {
                 if let Some(loc) = self.alloc_granules(size, flight) {
-                    let response = Response::write(&self.arena, loc, (&*head, self.stamp()), bytes);
+                    let response = Response::write(&self.arena, loc, (&*head, self.stamp()), body);
                     return (response, Completion::Stored);
                 }
                 self.give_room(head.realm, extra, shard);
             }
             fit = Completion::Tombstone(NoBody::NoRoom);
         }
-        // A halt or a kept cancellation has no bytes to lose, and stays what it is.
-        if head.kind.has_bytes() {
+        // A halt or a kept cancellation has no body to lose, and stays what it is.
+        if head.kind.has_body() {
             head.kind = Kind::Tombstone;
         }
         // There are more granules than the budget lets be in use, so one is always free; if not now,
@@ -305,7 +312,7 @@ impl Core {
         loop {
             if let Some(loc) = self.arena.alloc(1, shard) {
                 let written = (&*head, self.stamp());
-                return (Response::write(&self.arena, loc, written, &[]), fit);
+                return (Response::write(&self.arena, loc, written, NO_BYTES), fit);
             }
         }
     }

@@ -11,6 +11,7 @@ use crate::realms::{Exceeded, Realm};
 use crate::record::fate::Fate;
 use crate::record::response::{Glance, Response};
 use crate::record::term::Term;
+use crate::record::value::drop_pending;
 use crate::stats::Count;
 use crate::sync::{AtomicU32, Ordering};
 use crate::table::slot::Slot;
@@ -70,6 +71,7 @@ impl Core {
         let is_clear = self.sweep_cleared(now);
         self.sweep_realms();
         self.peaks();
+        drop_pending();
         left == 0 || !swept || !is_clear
     }
 

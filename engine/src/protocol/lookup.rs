@@ -9,6 +9,7 @@ use crate::record::fate::Fate;
 use crate::record::flight::{Facts, Holder, Identity, equal};
 use crate::record::response::{Glance, Response};
 use crate::record::term::Term;
+use crate::record::value::drop_pending;
 use crate::sync::{Ordering, fence, model_fence};
 use crate::table::slot::Slot;
 use crate::table::{Hit, Place, Scan};
@@ -71,6 +72,16 @@ impl Core {
             && self.table.confirms(hit.at, hit.slot())
             && flight.still(tenancy);
         same.then_some(View { index, tenancy, identity, fate, term, facts, queue })
+    }
+
+    /// Where the finished record of the key is, if it has one that is not over; the caller holds it.
+    pub(crate) fn hold_finished(&self, id: [u64; 2], now: u64) -> Option<u32> {
+        let Found::Finished(hit, response) = self.locate(id) else { return None };
+        let is_over = response.deadline() <= now;
+        if is_over {
+            self.unpin(hit.at, response);
+        }
+        (!is_over).then(|| response.loc())
     }
 
     /// The record of the key, if it has one.
@@ -139,8 +150,12 @@ impl Core {
         // The short way, as a claim's: the first slot with the tag has the key's response.
         if let Some(hit) = self.table.first(place)
             && let Some(Says::Peeked(peeked)) =
-                self.peek_at_response(hit, id, now, body.as_deref_mut())
+                self.peek_at_response::<true>(hit, id, now, body.as_deref_mut())
         {
+            if cfg!(idem_asan) {
+                // What it has pinned may have been let go of by others.
+                drop_pending();
+            }
             return peeked;
         }
         self.peek_at_all(place, id, now, body)
@@ -157,6 +172,7 @@ impl Core {
         loop {
             let scan = self.table.scan(place);
             if let Some(peeked) = self.peek_in(scan, id, now, body.as_deref_mut()) {
+                drop_pending();
                 return peeked;
             }
             // As in `locate`.
@@ -174,7 +190,9 @@ impl Core {
     ) -> Option<Peeked> {
         for hit in scan {
             let says = match hit.slot() {
-                Slot::Done { .. } => self.peek_at_response(hit, id, now, body.as_deref_mut())?,
+                Slot::Done { .. } => {
+                    self.peek_at_response::<false>(hit, id, now, body.as_deref_mut())?
+                }
                 Slot::Flight { .. } => self.peek_at_flight(hit, id)?,
                 Slot::Vacant | Slot::Dead { .. } => continue,
             };
@@ -187,7 +205,7 @@ impl Core {
 
     /// `None`: it is not there any more, or no response.
     #[inline]
-    fn peek_at_response(
+    fn peek_at_response<const SHORT: bool>(
         &self,
         hit: Hit,
         id: [u64; 2],
@@ -200,7 +218,7 @@ impl Core {
             } else if glance.deadline() <= now {
                 Some(Says::Peeked(Peeked::Vacant))
             } else {
-                let is_whole = self.copy_body(hit, &glance, body);
+                let is_whole = self.copy_body::<SHORT>(hit, &glance, body);
                 is_whole.then_some(Says::Peeked(Peeked::Finished(glance)))
             }
         })
@@ -244,15 +262,37 @@ impl Core {
     /// Copies the bytes that belong to the glance, if anybody wants them. False: it is not there any
     /// more, and `body` is as it was.
     #[inline]
-    fn copy_body(&self, hit: Hit, glance: &Glance, body: Option<&mut Vec<u8>>) -> bool {
+    fn copy_body<const SHORT: bool>(
+        &self,
+        hit: Hit,
+        glance: &Glance,
+        body: Option<&mut Vec<u8>>,
+    ) -> bool {
         let Some(body) = body else { return true };
         let before = body.len();
-        glance.copy_bytes(&self.arena, body);
-        let is_whole = self.is_believed(hit, glance);
+        let is_whole = match glance.copy_bytes(&self.arena, body) {
+            true => self.is_believed(hit, glance),
+            false => !glance.is_by_handle() || (!SHORT && self.copy_held(hit, glance, body)),
+        };
         if !is_whole {
             body.truncate(before);
         }
         is_whole
+    }
+
+    /// The same of bytes that lie elsewhere, and are there for holders alone (value.1).
+    #[cold]
+    fn copy_held(&self, hit: Hit, glance: &Glance, body: &mut Vec<u8>) -> bool {
+        let Some(response) = self.pin(hit) else { return false };
+        // Held now: if it is the one of the glance, it stays so.
+        let is_it = glance.is_of_now(&self.arena);
+        if is_it {
+            body.extend_from_slice(response.bytes());
+        }
+        self.unpin(hit.at, response);
+        // A peek has nothing in its hands that others need: this is as good as its end.
+        drop_pending();
+        is_it
     }
 
     #[inline(always)]

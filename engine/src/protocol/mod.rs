@@ -47,7 +47,8 @@ use crate::memory::pages::Pages;
 use crate::outcome::OnEnd;
 use crate::realms::Realms;
 use crate::record::flight::Flights;
-use crate::record::response::Stamp;
+use crate::record::response::{Response, Stamp};
+use crate::record::value::{drop_later, drop_pending, set_aside};
 use crate::stats::{Count, Counters};
 use crate::sync::thread::Thread;
 use crate::sync::{AtomicU32, AtomicU64, Ordering, thread};
@@ -75,6 +76,11 @@ pub(crate) struct Rules {
     pub(crate) accept_timeout: u64,
 }
 
+/// There is a hook to be told.
+const HOOK: u32 = 1;
+/// There are values, or were: a call may have let go of some.
+const VALUES: u32 = 2;
+
 /// See the module.
 pub(crate) struct Core {
     pub(crate) clock: Clock,
@@ -83,6 +89,8 @@ pub(crate) struct Core {
     pub(crate) geometry: Geometry,
     pub(crate) counters: Counters,
     hook: Option<Hook>,
+    /// What there is to do as a call ends: `HOOK`, `VALUES`.
+    duties: AtomicU32,
     seed: u64,
     pub(crate) realms: Realms,
     table: Table,
@@ -128,6 +136,7 @@ impl Core {
             rules,
             geometry,
             counters: Counters::new(shards),
+            duties: AtomicU32::new(if hook.is_some() { HOOK } else { 0 }),
             hook,
             seed,
             realms: Realms::new(geometry.realms)?,
@@ -196,18 +205,43 @@ impl Core {
         self.counters.waited(micros, thread, self.shard_of(thread));
     }
 
-    /// Counts, and tells the hook.
+    /// Counts, and concludes.
     #[inline(always)]
     pub(crate) fn report(&self, count: Count, what: What, id: [u64; 2]) {
         self.count(count);
+        self.conclude(what, id);
+    }
+
+    /// The last step of a call: tells the hook, and drops the values that the call has let go of
+    /// (value.4). Neither costs anything where there is neither.
+    #[inline(always)]
+    pub(crate) fn conclude(&self, what: What, id: [u64; 2]) {
+        // Relaxed: who lets go of a value comes after who stored it, and so after `expect_values`.
+        if self.duties.load(Ordering::Relaxed) != 0 {
+            self.do_duties(what, id);
+        }
+    }
+
+    #[cold]
+    fn do_duties(&self, what: What, id: [u64; 2]) {
+        drop_pending();
         self.note(what, id);
     }
 
-    /// Tells the hook, if there is one.
+    /// Tells the hook, if there is one; also in the middle of a call.
     #[inline(always)]
     pub(crate) fn note(&self, what: What, id: [u64; 2]) {
         if let Some(hook) = &self.hook {
+            let _aside = set_aside();
             hook.call(what, id);
+        }
+    }
+
+    /// From here on there may be values in the engine.
+    pub(crate) fn expect_values(&self) {
+        // Relaxed: before the first is stored; see `conclude`.
+        if self.duties.load(Ordering::Relaxed) & VALUES == 0 {
+            self.duties.fetch_or(VALUES, Ordering::Relaxed);
         }
     }
 
@@ -273,5 +307,25 @@ impl Core {
     #[cfg(all(test, idem_loom))]
     pub(crate) fn flights_used(&self) -> u32 {
         self.flights.used()
+    }
+}
+
+impl Drop for Core {
+    /// Drops the values that are stored. Nobody else is left: who holds a response or a value keeps the
+    /// engine, and who is inside a call as well.
+    fn drop(&mut self) {
+        // Relaxed: whoever had the engine comes before this.
+        if self.duties.load(Ordering::Relaxed) & VALUES == 0 {
+            return;
+        }
+        for line in 0..self.table.line_count() {
+            let locs = self.table.scan_line(line).filter_map(|hit| hit.slot().loc());
+            for value in locs.filter_map(|loc| Response::held(&self.arena, loc).value()) {
+                if value.release() {
+                    drop_later(value);
+                }
+            }
+        }
+        drop_pending();
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::memory::budget::Room;
 use crate::protocol::Core;
+use crate::record::body::ByHandle;
 use crate::record::response::Response;
+use crate::record::value::{Handle, drop_later, drop_pending};
 use crate::table::slot::Slot;
 use crate::table::{Hit, SlotRef};
 
@@ -111,11 +113,57 @@ impl Core {
     /// room that this made, for the caller to give back; without `kept`, which is still needed.
     #[must_use]
     pub(super) fn free_response(&self, response: Response<'_>, kept: Room) -> Room {
-        let (size, realm) = (response.size(), response.realm());
+        let realm = response.realm();
+        let Some(size) = response.size_without_value() else {
+            return self.free_with_value(response, kept);
+        };
         self.arena.free(response.loc(), size);
         let room = Room::of(0, size).minus(kept);
         self.realms.give(realm, room);
         room
+    }
+
+    #[cold]
+    fn free_with_value(&self, response: Response<'_>, kept: Room) -> Room {
+        let (value, realm) = (response.value(), response.realm());
+        self.arena.free(response.loc(), ByHandle::SIZE);
+        let room = Room::of(0, ByHandle::SIZE).minus(kept);
+        self.realms.give(realm, room);
+        value.map_or(room, |value| room.plus(self.disown(value)))
+    }
+
+    /// One holder of a value fewer. The last one returns the room that this made, for the caller to give
+    /// back, and the value is dropped at the end of the call (value.4).
+    #[must_use]
+    pub(super) fn disown(&self, value: Handle) -> Room {
+        if !value.release() {
+            return Room::NONE;
+        }
+        let (realm, granules) = value.charge();
+        let room = Room::of(0, granules);
+        self.realms.give(realm, room);
+        drop_later(value);
+        room
+    }
+
+    /// The same for a holder that has no response; a call by itself.
+    pub(crate) fn end_own(&self, value: Handle) {
+        let room = self.disown(value);
+        if room != Room::NONE {
+            self.room.give(room, self.shard());
+        }
+        drop_pending();
+    }
+
+    /// A replay lets go of what it holds; a call by itself.
+    #[inline]
+    pub(crate) fn end_replay(&self, loc: u32) {
+        let response = self.response(loc);
+        if response.release(1) {
+            let room = self.free_response(response, Room::NONE);
+            self.room.give(room, self.shard());
+            drop_pending();
+        }
     }
 
     /// One hold more, by somebody who has one.

@@ -9,6 +9,7 @@ use crate::outcome::{Completion, OnEnd, Reason, Removal};
 use crate::protocol::Core;
 use crate::protocol::draft::NEXT;
 use crate::protocol::lookup::{Found, InFlight};
+use crate::record::body::Body;
 use crate::record::flight::Holder;
 use crate::record::response::{Head, Kind, Response};
 use crate::stats::Count;
@@ -29,9 +30,9 @@ pub(crate) enum Settled {
 
 /// How a halted record is settled (L8).
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Settlement<'a> {
-    /// It was done, and this is the response, kept for so long.
-    Complete(&'a [u8], u64),
+pub(crate) enum Settlement<B> {
+    /// It was done, and this is what it came to, kept for so long.
+    Complete(Kind, B, u64),
     /// It was not done: the key is free.
     Release,
     /// It stays halted, for as long again.
@@ -168,11 +169,11 @@ impl Core {
     }
 
     /// Settles the halted record of this number (L8).
-    pub(crate) fn settle(
+    pub(crate) fn settle<B: Body>(
         &self,
         id: [u64; 2],
         incident: u32,
-        settlement: Settlement<'_>,
+        settlement: Settlement<B>,
     ) -> Settled {
         loop {
             let now = self.clock.now();
@@ -188,11 +189,11 @@ impl Core {
                 return Settled::Stale;
             }
             let settled = match settlement {
-                Settlement::Complete(bytes, retention) if retention > 0 => {
-                    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-                    let mut head = self.head_after(halted, Kind::Response, (now, retention));
+                Settlement::Complete(kind, body, retention) if retention > 0 => {
+                    let length = u32::try_from(body.length()).unwrap_or(u32::MAX);
+                    let mut head = self.head_after(halted, kind, (now, retention));
                     head.length = length;
-                    self.replace(hit, halted, &mut head, bytes)
+                    self.replace(hit, halted, &mut head, body)
                 }
                 Settlement::Complete(..) | Settlement::Release => {
                     self.take_out(hit, halted).then_some(Settled::Done(Completion::Stored))
@@ -200,7 +201,7 @@ impl Core {
                 Settlement::Keep => {
                     let time = (now, self.rules.halted_retention);
                     let mut head = self.head_after(halted, Kind::Halted, time);
-                    self.replace(hit, halted, &mut head, &[])
+                    self.replace::<&[u8]>(hit, halted, &mut head, &[])
                 }
             };
             if let Some(settled) = settled {
@@ -228,12 +229,12 @@ impl Core {
 
     /// Puts another finished record in the place of one that the caller has pinned; it is let go of.
     /// `None`: it is not there any more.
-    fn replace(
+    fn replace<B: Body>(
         &self,
         hit: Hit,
         before: Response<'_>,
         head: &mut Head,
-        bytes: &[u8],
+        body: B,
     ) -> Option<Settled> {
         let shard = self.shard();
         let take = || self.take_room(head.realm, NEXT, shard) == Ok(true);
@@ -241,7 +242,7 @@ impl Core {
             self.unpin(hit.at, before);
             return Some(Settled::Full);
         }
-        let (response, fit) = self.store(head, bytes, None);
+        let (response, fit) = self.store(head, body, None);
         response.set_holders(true, false);
         let Place { line, tag } = hit.place();
         self.remember(Entry::new(line, tag, head.deadline), head.deadline);

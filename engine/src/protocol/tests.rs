@@ -197,7 +197,7 @@ fn an_ended_lease_is_finished_by_the_next_claim() {
         deadline: 100,
         length: 3,
     };
-    let (response, _) = core.store(&mut head, b"abc", Some(0));
+    let (response, _) = core.store(&mut head, &b"abc"[..], Some(0));
     response.set_holders(true, false);
     let ended = Fate::Ended {
         detached: false,
@@ -272,7 +272,8 @@ fn an_offer_to_one_that_may_not_execute_passes_on() {
 /// Completes the key with these bytes; where they lie.
 fn store(core: &Core, bytes: &[u8]) -> u32 {
     let held = own(core);
-    let ending = Ending { kind: Kind::Response, reason: Reason::Owner, bytes, retention: Some(5) };
+    let (kind, reason, retention) = (Kind::Response, Reason::Owner, Some(5));
+    let ending = Ending { kind, reason, body: bytes, retention };
     core.complete(&held, ending).expect("the lease is ours");
     let loc = find(core);
     core.release(core.response(loc), 1);

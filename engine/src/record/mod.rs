@@ -2,10 +2,12 @@
 //!
 //! Each file is one word or one structure, with who may change it and when.
 
+pub(crate) mod body;
 pub(crate) mod fate;
 pub(crate) mod flight;
 pub(crate) mod response;
 pub(crate) mod term;
+pub(crate) mod value;
 
 /// A bit field of a 64-bit word: `WIDTH` bits from bit `SHIFT`.
 ///

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! granule 0:  holds | id 2 | fingerprint 2 | outcome | origin | length      (8 words, one cache line)
-//! granule 1+: the bytes
+//! granule 1+: the bytes; or a handle to a value that lies elsewhere (`body.rs`)
 //!
 //! holds:      stamp 23 | linked 1 | holders 40
 //! ```
@@ -25,7 +25,9 @@
 use crate::memory::arena::{Arena, Granule};
 use crate::outcome::{Reason, State};
 use crate::realms::Realm;
+use crate::record::body::{Body, ByHandle};
 use crate::record::flight::Identity;
+use crate::record::value::Handle;
 use crate::record::{Field, TIME_BITS};
 use crate::sync::{Ordering, acquire_fence, fence};
 
@@ -46,7 +48,16 @@ const LENGTH: usize = 7;
 
 type Deadline = Field<0, TIME_BITS>;
 type KindBits = Field<{ Deadline::END }, 3>;
-type Bound = Field<{ KindBits::END }, 1>;
+type IsByHandle = Field<{ KindBits::END }, 1>;
+type Bound = Field<{ IsByHandle::END }, 1>;
+/// The two together, as they are looked at: below `BYTES_HERE` the bytes follow, from `BY_HANDLE` on a
+/// handle, and between them nothing.
+type Form = Field<{ Deadline::END }, 4>;
+
+const BYTES_HERE: u64 = 2;
+const BY_HANDLE: u64 = 8;
+
+const _: () = assert!(KindBits::END + 1 == Form::END && Kind::Error as u64 + 1 == BYTES_HERE);
 
 type Finished = Field<0, TIME_BITS>;
 type ReasonBits = Field<{ Finished::END }, { Reason::BITS }>;
@@ -62,23 +73,29 @@ pub(crate) enum Kind {
     Response,
     /// The bytes are there and are an error that is shared.
     Error,
-    /// Done, bytes not kept.
+    /// A typed value.
+    Value,
+    /// A typed value that is an error that is shared.
+    Failure,
+    /// Done, bytes or value not kept.
     Tombstone,
     Cancelled,
     Halted,
 }
 
 impl Kind {
-    /// Whether it stands for bytes: those of the owner, as long as they fit.
+    /// Whether it stands for what the owner handed in, as long as that fits.
     #[inline]
-    pub(crate) fn has_bytes(self) -> bool {
-        matches!(self, Kind::Response | Kind::Error)
+    pub(crate) fn has_body(self) -> bool {
+        matches!(self, Kind::Response | Kind::Error | Kind::Value | Kind::Failure)
     }
 
     /// The state of a record that is finished like this.
     pub(crate) fn state(self) -> State {
         match self {
-            Kind::Response | Kind::Error | Kind::Tombstone => State::Completed,
+            Kind::Response | Kind::Error | Kind::Value | Kind::Failure | Kind::Tombstone => {
+                State::Completed
+            }
             Kind::Cancelled => State::Cancelled,
             Kind::Halted => State::Halted,
         }
@@ -88,8 +105,10 @@ impl Kind {
         match bits {
             0 => Kind::Response,
             1 => Kind::Error,
-            2 => Kind::Tombstone,
-            3 => Kind::Cancelled,
+            2 => Kind::Value,
+            3 => Kind::Failure,
+            4 => Kind::Tombstone,
+            5 => Kind::Cancelled,
             _ => Kind::Halted,
         }
     }
@@ -106,8 +125,8 @@ pub(crate) struct Head {
     pub(crate) finished: u64,
     /// When the record ends.
     pub(crate) deadline: u64,
-    /// Bytes of the response (also of a tombstone: what it had). Of a halted record, its number among
-    /// all of them.
+    /// Bytes of the response, or the weight of the value (also of a tombstone: what it had). Of a halted
+    /// record, its number among all of them.
     pub(crate) length: u32,
 }
 
@@ -143,11 +162,11 @@ impl<'a> Response<'a> {
     /// Writes a response into a fresh run of granules at `loc`, but for its holders.
     ///
     /// The caller alone has the run (bitmap.1).
-    pub(crate) fn write(
+    pub(crate) fn write<B: Body>(
         arena: &'a Arena,
         loc: u32,
         (head, stamp): (&Head, Stamp),
-        bytes: &[u8],
+        body: B,
     ) -> Self {
         let this = Self { arena, loc };
         this.granule().watch.write();
@@ -165,11 +184,12 @@ impl<'a> Response<'a> {
             OUTCOME,
             Deadline::put(head.deadline)
                 | KindBits::put(head.kind as u64)
+                | IsByHandle::put(B::IS_BY_HANDLE.into())
                 | Bound::put(identity.fingerprint.is_some().into()),
         );
         set(ORIGIN, Finished::put(head.finished) | ReasonBits::put(head.reason.pack()));
         set(LENGTH, Length::put(head.length.into()) | RealmBits::put(head.realm.bits().into()));
-        arena.write_bytes(loc + 1, bytes);
+        body.write(arena, loc + 1, head.realm);
         this
     }
 
@@ -239,17 +259,35 @@ impl<'a> Response<'a> {
         Identity { id: self.id(), fingerprint: bound.then(fingerprint) }
     }
 
-    /// The bytes; empty where none were kept.
+    #[inline]
+    fn form(&self) -> u64 {
+        Form::get(self.word(OUTCOME))
+    }
+
+    /// The bytes; empty where none were kept, and of a typed value.
     #[cfg(not(idem_loom))]
     #[inline]
     pub(crate) fn bytes(&self) -> &'a [u8] {
-        if !self.kind().has_bytes() {
-            return &[];
+        if self.form() >= BYTES_HERE {
+            return self.bytes_elsewhere();
         }
         let length = Length::get(self.word(LENGTH)) as usize;
         // SAFETY: response.2 and response.3 (held, so allocated; immutable since before it was
         // published).
         unsafe { self.arena.bytes(self.loc + 1, length) }
+    }
+
+    #[cfg(not(idem_loom))]
+    #[cold]
+    fn bytes_elsewhere(&self) -> &'a [u8] {
+        if self.form() < BY_HANDLE || !matches!(self.kind(), Kind::Response | Kind::Error) {
+            return &[];
+        }
+        let length = Length::get(self.word(LENGTH)) as usize;
+        let begin = ByHandle::bytes(self.arena.granule(self.loc + 1));
+        // SAFETY: value.1 and value.3 (the response is held, and holds the owner of the bytes, who
+        // said where they are and is only borrowed).
+        unsafe { core::slice::from_raw_parts(begin, length) }
     }
 
     /// Loom's atomics are no bytes; models compare words.
@@ -263,13 +301,26 @@ impl<'a> Response<'a> {
         Length::get(self.word(LENGTH)) as u32
     }
 
-    /// Granules it takes.
+    /// Granules of the arena that it takes.
     pub(crate) fn size(&self) -> u32 {
-        if !self.kind().has_bytes() {
-            return 1;
+        self.size_without_value().unwrap_or(ByHandle::SIZE)
+    }
+
+    /// The same; `None` of one that has a handle to a value.
+    #[inline]
+    pub(crate) fn size_without_value(&self) -> Option<u32> {
+        match self.form() {
+            // What was stored with its bytes is within the limit of one response.
+            0..BYTES_HERE => Some(granules_for(Length::get(self.word(LENGTH)) as usize) as u32),
+            BYTES_HERE..BY_HANDLE => Some(1),
+            _ => None,
         }
-        // What was stored with its bytes is within the limit of one response.
-        granules_for(Length::get(self.word(LENGTH)) as usize) as u32
+    }
+
+    /// The value that it has a handle to.
+    pub(crate) fn value(&self) -> Option<Handle> {
+        let is_by_handle = self.form() >= BY_HANDLE;
+        is_by_handle.then(|| ByHandle::handle(self.arena.granule(self.loc + 1)))
     }
 
     /// What the record belongs to.
@@ -338,6 +389,10 @@ impl<'a> Response<'a> {
             }
         }
         copy.set_holders(true, false);
+        if let Some(value) = copy.value() {
+            // Two responses have it now (value.1).
+            value.hold();
+        }
     }
 
     /// The slot that named it does so no more, and had counted `pins`; true if the caller must free
@@ -394,13 +449,21 @@ impl Glance {
         (stamp, words[ORIGIN].load(Ordering::Relaxed))
     }
 
-    /// Copies its bytes, if it has any, to the end of `body`. The glance has been validated, so the
-    /// place had a response of this length; whether it still has, is to be seen afterwards.
+    /// Copies its bytes, if they are there, to the end of `body`; false: they are not. The glance has
+    /// been validated, so the place had a response of this length; whether it still has, is to be seen
+    /// afterwards.
     #[inline(always)]
-    pub(crate) fn copy_bytes(&self, arena: &Arena, body: &mut Vec<u8>) {
-        if let Some(length) = self.length() {
-            arena.copy_bytes(self.loc + 1, length, body);
+    pub(crate) fn copy_bytes(&self, arena: &Arena, body: &mut Vec<u8>) -> bool {
+        let are_here = Form::get(self.outcome) < BYTES_HERE;
+        if are_here {
+            arena.copy_bytes(self.loc + 1, Length::get(self.length) as usize, body);
         }
+        are_here
+    }
+
+    /// Whether it has a handle to a value, which only a holder may follow (value.1).
+    pub(crate) fn is_by_handle(&self) -> bool {
+        Form::get(self.outcome) >= BY_HANDLE
     }
 
     #[inline]
@@ -427,10 +490,10 @@ impl Glance {
         Finished::get(self.origin)
     }
 
-    /// Bytes that it has; `None` where none were kept.
+    /// Bytes that it has, or the weight of its value; `None` where neither was kept.
     #[inline]
     pub(crate) fn length(&self) -> Option<usize> {
-        self.kind().has_bytes().then(|| Length::get(self.length) as usize)
+        self.kind().has_body().then(|| Length::get(self.length) as usize)
     }
 
     /// The number of a halted record.

@@ -13,6 +13,7 @@ mod batch;
 mod callback;
 mod claim;
 mod close;
+mod drops;
 mod hand_over;
 mod identity;
 mod input;
@@ -24,6 +25,7 @@ mod pause;
 mod room;
 mod stats;
 mod time;
+mod values;
 mod waiter;
 
 use core::time::Duration;

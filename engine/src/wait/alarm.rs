@@ -10,6 +10,7 @@ use core::task::Waker;
 use std::collections::VecDeque;
 use std::panic::catch_unwind;
 
+use crate::record::value::set_aside;
 use crate::sync::atomic_box::AtomicBox;
 use crate::sync::thread::thread_local;
 
@@ -66,6 +67,8 @@ pub(crate) fn rouse(waker: Waker) {
         }
     });
     let is_first = matches!(joined, Ok(false));
+    // Whoever rouses is in the middle of a call (value.4).
+    let _aside = is_first.then(set_aside);
     while let Some(next) = waker.take() {
         contain(|| next.wake());
         if is_first {

@@ -13,6 +13,12 @@ const LEFT: &[(&str, &str, &str)] = &[
     ("helper.rs", "self.state.store(", "stops the helper"),
     ("memory/bitmap.rs", "words[0].store(", "builds the engine"),
     ("memory/bitmap.rs", "words[word_count as usize - 1].fetch_or(", "builds the engine"),
+    ("protocol/mod.rs", "self.duties.fetch_or(", VALUES),
+    ("protocol/mod.rs", "if self.duties.load(Ordering::Relaxed) & VALUES", VALUES),
+    ("record/body.rs", "granule.words[", VALUES),
+    ("record/value.rs", "self.head().", VALUES),
+    ("record/value.rs", "holders.fetch_sub(", VALUES),
+    ("record/value.rs", "acquire_fence(holders)", VALUES),
     ("stats.rs", "count.fetch_add(times", "of threads beyond the numbered: a count"),
     ("stats.rs", "count.fetch_add(1", "of threads beyond the numbered: a count"),
     ("sync/thread.rs", "TAKEN.fetch_and(", "a thread's end, after its last operation"),
@@ -29,6 +35,8 @@ const LEFT: &[(&str, &str, &str)] = &[
     ),
     ("wait/park.rs", "let still = || word.load(", "on the system's clock, where there is no futex"),
 ];
+
+const VALUES: &str = "of values: engine/TESTING.md, \"What is not checked\"";
 
 /// Accesses that need a race of their own: whether the interference comes to them is chance.
 const BY_CHANCE: &[(&str, &str, &str)] =
