@@ -254,6 +254,46 @@
 //! Ask for it when the lease is yours, and `cancel` if it says no: a duplicate is then answered without a
 //! turn of its own.
 //!
+//! # Typed values
+//!
+//! [`Typed`](crate::Typed) is for results that are used in this process: no copy, no encoding, and a
+//! destructor that is run once. Bytes are for what goes out again as it is; large ones that are there
+//! already are handed in with their owner ([`complete_owned`](crate::Lease::complete_owned)).
+//!
+//! ```
+//! use idem::typed::Missed;
+//! use idem::{Engine, Scope, Typed};
+//!
+//! struct Page {
+//!     html: String,
+//! }
+//!
+//! let engine = Engine::builder().bytes(64 << 20).build()?;
+//! let pages: Typed<Page, String> = engine.typed().weighed(|page| page.html.len());
+//! let key = engine.namespace("pages")?.key(Scope::None, b"home")?;
+//! let page = pages.get_or_run(key, || Ok(Page { html: "<h1>Home</h1>".to_owned() }))?;
+//! assert_eq!(page.html, "<h1>Home</h1>");
+//! // Without running or waiting; and with what is done from outside as ever.
+//! assert!(pages.get(key)?.is_some());
+//! engine.forget(key)?;
+//! let failed = pages.get_or_run(key, || Err("no such page".to_owned()));
+//! assert!(matches!(failed, Err(Missed::Failed(error)) if *error == "no such page"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! **Say what they weigh.** Limits are in bytes, and a value counts for what its weigher says and 128 bytes
+//! more. Without a weigher that is its `size_of`, which is right for plain numbers and structures of them,
+//! and far too little for what owns memory elsewhere: say `weighed` then. A value that is heavier than
+//! `max_response` leaves a tombstone, as a body does that is too long. It counts for as long as anybody has
+//! it, also beyond its record.
+//!
+//! **A value is shared by all who get it**, and cannot be changed: what is in a lock or an atomic inside it
+//! changes for everybody. A value that owns a handle of its own engine, or another value of it, keeps the
+//! engine alive until its record ends.
+//!
+//! **One type for a key.** What is not a `V` is [`Done`](crate::typed::Outcome::Done) to a view of `V`s, and
+//! a value has no bytes in the engine's own replays. Give each type a namespace.
+//!
 //! # What `Full` means
 //!
 //! The claim did nothing, and the engine knows nothing of the key. Refusing the request is safe; doing

@@ -120,6 +120,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! For values that are no bytes there is [`Typed::get_or_run`](crate::Typed::get_or_run), which is their
+//! `get_with`, with a weigher as theirs; [`Typed::get`](crate::Typed::get) is their `get`:
+//!
+//! ```
+//! use idem::{Engine, Scope, Typed};
+//!
+//! let engine = Engine::new()?;
+//! let pages: Typed<String> = engine.typed().weighed(String::len);
+//! let key = engine.key(Scope::None, b"home")?;
+//! assert_eq!(*pages.get_or_run(key, || Ok("<h1>Home</h1>".to_owned()))?, "<h1>Home</h1>");
+//! assert_eq!(pages.get(key)?.as_deref().map(String::len), Some(13));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! | | there | here |
 //! |---|---|---|
 //! | the cache is full | something else is evicted | nothing is: new keys get `Full`, responses leave tombstones |

@@ -114,7 +114,25 @@
 //!
 //! [`Callback::cancel`](crate::Callback::cancel) gives the place up; dropping the `Callback` does not.
 //!
+//! # Where values are dropped
+//!
+//! [Typed values](crate::typed) and the owners of [handed in bytes](crate::Lease::complete_owned) are
+//! dropped once, when nobody has them any more: on the thread that lets go of one last, as the last step
+//! of its call. That may be any call: a drop of the last [`Value`](crate::typed::Value) or
+//! [`Replay`](crate::Replay); `forget`; a tick, of the helper mostly; a claim or a completion that removes
+//! what is over; the drop of the last handle of the engine.
+//!
+//! - No lock is held, and no other thread waits for a step of this one. A destructor may call the engine;
+//!   values that it lets go of have their turn after it, so a chain of them needs no stack.
+//! - It should be short: it delays the call that it runs in, and, of what expires, the helper's ticks.
+//! - What a call has let go of is dropped after callbacks and hooks that it calls on its way.
+//! - Short bytes that were handed in with an owner are copied, and the owner is dropped before
+//!   `complete_owned` returns.
+//!
 //! # Panics
+//!
+//! A panic in a destructor of a value is contained, as of a callback. A panic in a weigher goes on to the
+//! caller; its lease is abandoned and the value dropped.
 //!
 //! A panic in a callback, a waker or a hook is contained: the thread that called it goes on, and the panic
 //! hook of the process has told of it. A panic in the function given to `run` goes on to the caller of
