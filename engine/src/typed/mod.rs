@@ -2,7 +2,7 @@
 //!
 //! [`Typed`] is a view of an engine. Its keys, limits, clock, counters and everything that is done from
 //! outside are the engine's; claims, waits and leases are those of this module, and say the same as the
-//! engine's. A [`Value`] is what a [`Replay`](crate::Replay) is for bytes: handing one out counts a
+//! engine's. A [`Value`] is what a [`Replay`] is for bytes: handing one out counts a
 //! holder and copies nothing.
 //!
 //! ```
