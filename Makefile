@@ -34,7 +34,7 @@ FUZZ = RUSTC_BOOTSTRAP=1 RUSTFLAGS="--cfg idem_asan" cargo fuzz
 help: ## List the targets
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
-	@printf '\n%s\n%s\n%s\n' 'Variables: LOG=file (run, exact), ARGS="..." (run, soak, bench),' \
+	@printf '\n%s\n%s\n%s\n' 'Variables: LOG=file (run, exact), ARGS="..." (run, mutate, soak, bench),' \
 		'MODEL_PREEMPTIONS=$(MODEL_PREEMPTIONS) (model), FUZZ_SECONDS=$(FUZZ_SECONDS) (fuzz),' \
 		'TSAN_SECONDS=$(TSAN_SECONDS) (tsan), SCENARIO="part of its name" (pause)'
 
@@ -103,6 +103,10 @@ fuzz: ## Fuzz each target for FUZZ_SECONDS; installs cargo-fuzz if it is missing
 .PHONY: mutants
 mutants: ## Weaken each ordering and check in turn, and see the tests notice
 	tools/mutants.sh
+
+.PHONY: mutate
+mutate: ## Let cargo-mutants change one place at a time, ARGS="--file F" or "--shard 1/40"; takes hours
+	tools/mutate.sh $(ARGS)
 
 .PHONY: soak
 soak: ## Everything at full load, for a minute or ARGS="--seconds N --seed S"; ends in a verdict
