@@ -175,3 +175,88 @@ impl Table {
         self.pairs.used()
     }
 }
+
+#[cfg(all(test, not(idem_loom)))]
+mod tests {
+    use super::*;
+    use crate::table::header::MAIN_SLOTS;
+    use crate::table::slot::Slot;
+    use crate::table::{Place, SlotRef};
+
+    fn slot(tag: u64) -> Slot {
+        Slot::Flight { tag, flight: 0, tenancy: 1 }
+    }
+
+    fn header(table: &Table) -> Header {
+        Header(table.lines[0].header.load(Ordering::Relaxed))
+    }
+
+    fn reserve(table: &Table, tag: u64) -> SlotRef {
+        table.reserve(0, header(table), slot(tag), &mut None, 0).expect("there is room")
+    }
+
+    fn publish(table: &Table, tag: u64) -> SlotRef {
+        let at = reserve(table, tag);
+        assert!(table.publish(at, header(table)));
+        at
+    }
+
+    /// One line, whose own slots are all taken.
+    fn full() -> Table {
+        let table = Table::new(1, 1).expect("one line");
+        for tag in 1..=MAIN_SLOTS.into() {
+            publish(&table, tag);
+        }
+        table
+    }
+
+    #[test]
+    fn a_pair_with_a_live_slot_stays_on() {
+        let table = full();
+        let at = publish(&table, 20);
+        table.take_pair_off(0);
+        assert_eq!(table.pairs_used(), 1);
+        assert!(table.scan(Place { line: 0, tag: 20 }).next().is_some_and(|hit| hit.at == at));
+        table.remove(at, slot(20)).expect("nobody else is there");
+        assert_eq!(table.pairs_used(), 0, "the last removal takes it off");
+        assert!(!header(&table).is_frozen());
+    }
+
+    #[test]
+    fn what_was_reserved_before_the_pair_went_off_is_not_published() {
+        let table = full();
+        let scanned = header(&table);
+        let at = reserve(&table, 20);
+        table.take_pair_off(0);
+        assert_eq!(table.pairs_used(), 0);
+        assert!(!table.publish(at, scanned), "header.1: the line was frozen since");
+        assert_eq!(header(&table).live(), Header::MAIN);
+    }
+
+    #[test]
+    fn a_line_that_was_left_frozen_is_thawed_with_its_pair_or_without() {
+        for is_pair_off in [false, true] {
+            let table = full();
+            let at = reserve(&table, 20);
+            let line = &table.lines[0];
+            line.header.store(header(&table).freeze(true).0, Ordering::Relaxed);
+            if is_pair_off {
+                let link = Link(line.link.load(Ordering::Relaxed));
+                line.link.store(link.next(None).0, Ordering::Relaxed);
+                table.pairs.in_use.free(link.pair().expect("it has one"), 1);
+            }
+            table.take_pair_off(0);
+            assert!(!header(&table).is_frozen());
+            assert_eq!(table.pairs_used(), 0);
+            assert!(!table.publish(at, header(&table).freeze(true)));
+        }
+    }
+
+    #[test]
+    fn a_line_without_a_pair_is_left_alone() {
+        let table = full();
+        let before = header(&table);
+        table.take_pair_off(0);
+        assert_eq!(header(&table), before);
+    }
+}
