@@ -32,13 +32,20 @@ pub(super) struct Search {
     bounds: (Option<Duration>, Option<Duration>),
 }
 
+/// What engines round shorter ones up to.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// Longer than any engine takes to come to the wanted number.
+const LONGEST: Duration = Duration::from_secs(600);
+
 impl Search {
     /// Attempts after which the search is given up.
     pub(super) const ATTEMPTS_MAX: usize = 12;
 
     /// Begins with a retention that is too short for any engine.
     pub(super) fn new(wanted: f64) -> Self {
-        Self { retention: Duration::from_secs_f64(wanted / 10e6), bounds: (None, None) }
+        let retention = Duration::from_secs_f64(wanted / 10e6).max(SHORTEST);
+        Self { retention, bounds: (None, None) }
     }
 
     /// What is to be tried now.
@@ -55,7 +62,7 @@ impl Search {
             Found::Lived(share) if share < 1.0 => {
                 *low = Some(tried);
                 *high = high.filter(|high| *high > tried);
-                tried.div_f64(share.max(0.1))
+                tried.div_f64(share.max(0.1)).min(LONGEST)
             }
             Found::Lived(share) => {
                 *high = Some(tried);
@@ -69,12 +76,13 @@ impl Search {
             }
         };
         let is_between = low.is_none_or(|low| guess > low) && high.is_none_or(|high| guess < high);
-        self.retention = match (*low, *high) {
+        let next = match (*low, *high) {
             (Some(low), Some(high)) if !is_between => {
                 low.mul_f64((high.div_duration_f64(low)).sqrt())
             }
             _ => guess,
         };
+        self.retention = next.clamp(SHORTEST, LONGEST);
     }
 }
 
@@ -103,6 +111,19 @@ pub(super) fn warm_up(retention: Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A busy machine, on which nothing lives, or too much, whatever is tried.
+    #[test]
+    fn no_end_of_the_same_answer_leads_out_of_bounds() {
+        for found in [Found::Refused, Found::Lived(0.0), Found::Lived(1e9)] {
+            let mut search = Search::new(2000.0);
+            for _ in 0..40 {
+                search.go_on(Found::Lived(0.01));
+                (0..40).for_each(|_| search.go_on(found));
+                assert!(search.retention() >= SHORTEST && search.retention() <= LONGEST);
+            }
+        }
+    }
 
     const WANTED: f64 = 1e6;
     const LIMIT: f64 = 1.08;

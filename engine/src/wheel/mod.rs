@@ -20,9 +20,10 @@
 //!     has been taken out meanwhile, it takes the entry back and inserts it again. Only what a
 //!     thread has in its hands when it is stopped is lost; the sweep that a full engine makes finds
 //!     it (R2).
-//! wheel.4  Moving an entry never fails: new ones get no chunk once all but one a bucket are in
-//!     use, and entries that fill so many chunks need at most one more a bucket, however they are
-//!     spread.
+//! wheel.4  Moving an entry never fails: new ones get no chunk once all but one a bucket, and
+//!     `IN_HAND`, are in use. Entries that fill so many chunks need at most one more a bucket, however
+//!     they are spread; and a thread has at most one in hand. Should more than that many threads be
+//!     stopped at once, each with a chunk in hand, a reminder may be lost as in wheel.3.
 
 mod level;
 #[cfg(any(fuzzing, all(test, not(idem_loom))))]
@@ -41,6 +42,9 @@ use crate::sync::{AtomicU32, AtomicU64, Ordering, model_fence};
 
 /// Entries of a chunk; its first word is the link to the next. Two in models, to have more chunks.
 const CHUNK_ENTRIES: u32 = if cfg!(idem_loom) { 2 } else { 63 };
+
+/// Chunks that may be in the hands of threads: on the way into a bucket, or out of one.
+const IN_HAND: u64 = if cfg!(idem_loom) { 4 } else { 64 };
 
 /// Entries of a cache line.
 const LINE_ENTRIES: usize = 8;
@@ -151,8 +155,8 @@ impl Wheel {
         let partial = u64::from(shape.bucket_count() * shard_count);
         let full = entry_count.div_ceil(CHUNK_ENTRIES.into());
         // Twice: L4.
-        let chunk_count = (full + 2 * partial + 1).min(ChunkBits::MAX) as u32;
-        let limit = chunk_count.saturating_sub(partial as u32 + 1);
+        let chunk_count = (full + 2 * partial + IN_HAND).min(ChunkBits::MAX) as u32;
+        let limit = chunk_count.saturating_sub((partial + IN_HAND) as u32);
         let heads = || (0..shape.bucket_count()).map(|_| AtomicU64::new(0)).collect();
         let shard = |_| CachePadded::new(Shard { done: AtomicU64::new(0), heads: heads() });
         Some(Self {
