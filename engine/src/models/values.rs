@@ -125,7 +125,7 @@ fn a_value_expires_while_its_response_is_moved() {
 /// value is dropped with the last of the two.
 #[test]
 fn a_value_is_in_two_responses_if_the_original_is_held_after_all() {
-    explore(|| {
+    explore_less(|| {
         let valued = Valued::stored(Geometry { pins_high: 1, ..geometry() });
         let replay = |world: &World| match world.claim(ask(1)) {
             Claimed::Finished(loc) => use_and_release(world, loc),

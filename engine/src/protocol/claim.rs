@@ -193,7 +193,9 @@ impl Core {
         if self.is_closed() {
             return draft.settle(Claimed::Refused(Refusal::Closed));
         }
-        let flight = match draft.prepare(ask, now, NEW) {
+        // Not by the time that the claim began: if the key is new because another's time was over, the
+        // lease begins after that.
+        let flight = match draft.prepare(ask, self.clock.now(), NEW) {
             Ok(flight) => flight,
             Err(limit) => return draft.settle(Claimed::Refused(Refusal::Full(limit))),
         };
