@@ -301,7 +301,7 @@ impl Engine {
         }
         match self.0.core.seek(ask) {
             Ok(loc) if self.0.core.response(loc).kind().has_body() => {
-                Ok(Outcome::Replay(self.replay(loc, ask)))
+                Ok(Outcome::Replay(self.replay(loc, ask.identity.id)))
             }
             sought => Ok(self.outcome(ask, sought)),
         }
@@ -350,7 +350,7 @@ impl Engine {
             let prefetched = core.prefetch(asks.clone().map(|ask| ask.identity.id));
             let outcome = |(index, ask)| match core.seek_in(&prefetched, index, ask) {
                 Ok(loc) if core.response(loc).kind().has_body() => {
-                    Outcome::Replay(self.replay(loc, ask))
+                    Outcome::Replay(self.replay(loc, ask.identity.id))
                 }
                 sought => self.outcome(ask, sought),
             };
@@ -363,8 +363,8 @@ impl Engine {
     /// come to. Where it is called the outcome is made in its place: outcomes are large, and slow to
     /// copy while they are still being written.
     #[inline(always)]
-    fn replay(&self, loc: u32, ask: &Ask) -> Replay {
-        self.0.core.report(Count::Replays, What::Replayed, ask.identity.id);
+    fn replay(&self, loc: u32, id: [u64; 2]) -> Replay {
+        self.0.core.report(Count::Replays, What::Replayed, id);
         Replay::new(self.anchor(), loc)
     }
 

@@ -50,9 +50,8 @@ impl Core {
         index: usize,
         ask: &Ask,
     ) -> Result<u32, Undecided> {
-        let Prefetched { places, hits, now } = window;
-        let found = hits[index].and_then(|hit| self.find(hit, ask, *now));
-        found.ok_or(Undecided { place: places[index], now: *now })
+        let undecided = Undecided { place: window.places[index], now: window.now };
+        self.seek_by(window.hits[index], undecided, ask)
     }
 
     /// Begins to bring in what a slot names.

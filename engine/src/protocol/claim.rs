@@ -112,15 +112,26 @@ impl Core {
         // lease reads it again (K7).
         let now = self.clock.now();
         let place = self.place(ask.identity.id);
-        match self.table.first(place) {
-            Some(hit) => self.find(hit, ask, now).ok_or(Undecided { place, now }),
-            None => Err(Undecided { place, now }),
+        self.seek_by(self.table.first(place), Undecided { place, now }, ask)
+    }
+
+    /// The same by what was found first, at this place and time.
+    #[inline(always)]
+    pub(super) fn seek_by(
+        &self,
+        hit: Option<Hit>,
+        undecided: Undecided,
+        ask: &Ask,
+    ) -> Result<u32, Undecided> {
+        match hit {
+            Some(hit) => self.find(hit, ask, undecided.now).ok_or(undecided),
+            None => Err(undecided),
         }
     }
 
     /// Whether the slot has the key's response, to be handed out. Says nothing about the key otherwise.
     #[inline(always)]
-    pub(super) fn find(&self, hit: Hit, ask: &Ask, now: u64) -> Option<u32> {
+    fn find(&self, hit: Hit, ask: &Ask, now: u64) -> Option<u32> {
         let response = self.pin_at_once(hit)?;
         if Finding::of(response, ask, now) != Finding::Answer {
             self.unpin(hit.at, response);
@@ -148,10 +159,8 @@ impl Core {
             let scan = self.table.scan(place);
             let header = scan.header;
             // Most of these claims are of new keys, which nothing in the line has the tag of.
-            let look = match scan.is_empty() {
-                true => Look::Absent,
-                false => self.look(scan, ask, now, &mut draft),
-            };
+            let look =
+                if scan.is_empty() { Look::Absent } else { self.look(scan, ask, now, &mut draft) };
             let look = match look {
                 Look::Absent => self.insert(place, header, ask, now, &mut draft),
                 look => look,

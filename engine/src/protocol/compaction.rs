@@ -65,7 +65,7 @@ impl Core {
     /// Moves the response at `loc` elsewhere. Returns its size; its granules are the caller's.
     fn move_away(&self, loc: u32) -> Option<u32> {
         let place = self.place(self.arena.head_id(loc)?);
-        let hit = self.table.scan(place).find(|hit| hit.slot().loc() == Some(loc))?;
+        let hit = self.table.scan(place).find(|hit| hit.loc() == Some(loc))?;
         let response = self.pin(hit)?;
         let size = response.size();
         // The copy is paid for before the original is given back: the limit holds all the while.

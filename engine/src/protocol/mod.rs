@@ -319,7 +319,7 @@ impl Drop for Core {
             return;
         }
         for line in 0..self.table.line_count() {
-            let locs = self.table.scan_line(line).filter_map(|hit| hit.slot().loc());
+            let locs = self.table.scan_line(line).filter_map(|hit| hit.loc());
             for value in locs.filter_map(|loc| Response::held(&self.arena, loc).value()) {
                 if value.release() {
                     drop_later(value);

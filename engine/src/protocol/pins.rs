@@ -93,13 +93,15 @@ impl Core {
         self.release(response, 1);
     }
 
-    /// Lets go of `count` holds, and frees the response if they were the last.
+    /// Lets go of `count` holds, and frees the response if they were the last; whether they were.
     #[inline]
-    pub(crate) fn release(&self, response: Response<'_>, count: u64) {
-        if response.release(count) {
+    pub(crate) fn release(&self, response: Response<'_>, count: u64) -> bool {
+        let is_last = response.release(count);
+        if is_last {
             let room = self.free_response(response, Room::NONE);
             self.room.give(room, self.shard());
         }
+        is_last
     }
 
     /// The slot that named the response does not any more; it had counted `pins`. Returns the room that
@@ -158,10 +160,7 @@ impl Core {
     /// A replay lets go of what it holds; a call by itself.
     #[inline]
     pub(crate) fn end_replay(&self, loc: u32) {
-        let response = self.response(loc);
-        if response.release(1) {
-            let room = self.free_response(response, Room::NONE);
-            self.room.give(room, self.shard());
+        if self.release(self.response(loc), 1) {
             drop_pending();
         }
     }

@@ -266,7 +266,9 @@ impl Core {
         let room = self.unlink_from(hit, response);
         match room {
             Some(room) => self.room.give(room, self.shard()),
-            None => self.release(response, 1),
+            None => {
+                self.release(response, 1);
+            }
         }
         room.is_some()
     }

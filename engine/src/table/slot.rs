@@ -67,14 +67,6 @@ impl Slot {
             if flight == index && tenancy == Self::tenancy(of))
     }
 
-    /// Where the response is that the slot names.
-    pub(crate) fn loc(self) -> Option<u32> {
-        match self {
-            Slot::Done { loc, .. } => Some(loc),
-            _ => None,
-        }
-    }
-
     /// Whether a raw word carries `tag`, without a branch.
     #[inline]
     pub(crate) const fn matches(word: u64, tag: u64) -> bool {

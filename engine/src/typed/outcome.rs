@@ -56,14 +56,14 @@ pub enum WaitOutcome<V, E> {
 }
 
 /// What is stored of a key, in a view.
-enum Stored<V, E> {
+pub(super) enum Stored<V, E> {
     Value(Value<V>),
     Failed(Value<E>),
     Other(Info),
 }
 
 impl<V: Send + Sync + 'static, E: Send + Sync + 'static> Stored<V, E> {
-    fn of(replay: Replay) -> Self {
+    pub(super) fn of(replay: Replay) -> Self {
         let replay = match Value::of(replay, Kind::Value) {
             Ok(value) => return Self::Value(value),
             Err(replay) => replay,

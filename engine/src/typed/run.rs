@@ -1,11 +1,14 @@
 //! Getting a value, by running a function at most once at a time (L9).
 
+use core::convert::Infallible;
 use core::fmt;
 use core::time::Duration;
 
-use super::{InFlight, Lease, Outcome, Typed, Value, WaitOutcome};
+use super::outcome::Stored;
+use super::{Lease, Typed, Value};
 use crate::claim::{Claim, ClaimError};
 use crate::outcome::{Info, Limit, OnError, Reason, State};
+use crate::run::{Begun, Ran, go_on};
 
 /// Why there is no value; see [`Typed::get_or_run`].
 #[non_exhaustive]
@@ -62,18 +65,18 @@ where
         claim: impl Into<Claim>,
         function: impl FnOnce() -> Result<V, E>,
     ) -> Result<Value<V>, Missed<E>> {
-        let lease = match self.begin_run(claim) {
+        let lease = match self.engine.begin_run(claim).map_err(Missed::Claim)? {
             Begun::Owns(lease) => lease,
-            Begun::Over(over) => return over,
+            Begun::Over(ran) => return came_to(ran),
             Begun::Waits(other) => {
                 let info = other.info();
                 match go_on(other.wait(), info) {
                     Ok(lease) => lease,
-                    Err(over) => return over,
+                    Err(ran) => return came_to(ran),
                 }
             }
         };
-        self.end_run(lease, function())
+        self.end_run(Lease::new(lease, self.weigh), function())
     }
 
     /// As [`get_or_run`](Self::get_or_run), for a function that returns a future, on any executor; no
@@ -90,36 +93,18 @@ where
     where
         F: Future<Output = Result<V, E>>,
     {
-        let lease = match self.begin_run(claim) {
+        let lease = match self.engine.begin_run(claim).map_err(Missed::Claim)? {
             Begun::Owns(lease) => lease,
-            Begun::Over(over) => return over,
+            Begun::Over(ran) => return came_to(ran),
             Begun::Waits(other) => {
                 let info = other.info();
                 match go_on(other.await, info) {
                     Ok(lease) => lease,
-                    Err(over) => return over,
+                    Err(ran) => return came_to(ran),
                 }
             }
         };
-        self.end_run(lease, function().await)
-    }
-
-    /// Claims for a run: the lease holds for as long as a run may take.
-    fn begin_run(&self, claim: impl Into<Claim>) -> Begun<V, E> {
-        let (max_run, _) = self.engine.run_options();
-        Begun::Over(Err(match self.claim(claim.into().with_lease(max_run)) {
-            Ok(Outcome::Execute(lease)) => return Begun::Owns(lease),
-            Ok(Outcome::InFlight(other)) => return Begun::Waits(other),
-            Ok(Outcome::Replay(value)) => return Begun::Over(Ok(value)),
-            Ok(Outcome::Failed(error)) => Missed::Failed(error),
-            Ok(Outcome::Done(info)) => Missed::Done(info),
-            Ok(Outcome::Mismatch(state)) => Missed::Mismatch(state),
-            Ok(Outcome::Cancelled(reason)) => Missed::Cancelled(reason),
-            Ok(Outcome::Halted(reason)) => Missed::Halted(reason),
-            Ok(Outcome::Full(limit)) => Missed::Full(limit),
-            Ok(Outcome::Closed) => Missed::Closed,
-            Err(error) => Missed::Claim(error),
-        }))
+        self.end_run(Lease::new(lease, self.weigh), function().await)
     }
 
     /// Ends the lease of a function that has returned. If it is over by then, others have moved on.
@@ -146,31 +131,27 @@ where
     }
 }
 
-/// How a run begins.
-enum Begun<V, E> {
-    /// The function is to run here.
-    Owns(Lease<V, E>),
-    /// Somebody else is at it.
-    Waits(InFlight<V, E>),
-    /// It came to this.
-    Over(Result<Value<V>, Missed<E>>),
-}
-
-/// After a wait: the lease, if the function is to run here now.
-fn go_on<V, E>(
-    outcome: WaitOutcome<V, E>,
-    info: Info,
-) -> Result<Lease<V, E>, Result<Value<V>, Missed<E>>> {
-    Err(Err(match outcome {
-        WaitOutcome::Execute(lease) => return Ok(lease),
-        WaitOutcome::Replay(value) => return Err(Ok(value)),
-        WaitOutcome::Failed(error) => Missed::Failed(error),
-        WaitOutcome::Done(info) => Missed::Done(info),
-        WaitOutcome::Cancelled(reason) => Missed::Cancelled(reason),
-        WaitOutcome::Halted(reason) => Missed::Halted(reason),
-        WaitOutcome::TimedOut => Missed::InFlight(info),
-        WaitOutcome::Closed => Missed::Closed,
-    }))
+/// What a run came to that did not happen here.
+fn came_to<V, E>(ran: Ran<Infallible, Infallible>) -> Result<Value<V>, Missed<E>>
+where
+    V: Send + Sync + 'static,
+    E: Send + Sync + 'static,
+{
+    Err(match ran {
+        Ran::Replayed(replay) => match Stored::of(replay) {
+            Stored::Value(value) => return Ok(value),
+            Stored::Failed(error) => Missed::Failed(error),
+            Stored::Other(info) => Missed::Done(info),
+        },
+        Ran::Done(info) => Missed::Done(info),
+        Ran::Mismatch(state) => Missed::Mismatch(state),
+        Ran::Cancelled(reason) => Missed::Cancelled(reason),
+        Ran::Halted(reason) => Missed::Halted(reason),
+        Ran::Full(limit) => Missed::Full(limit),
+        Ran::InFlight(info) => Missed::InFlight(info),
+        Ran::Closed => Missed::Closed,
+        Ran::Executed(never, _) | Ran::Failed(never) => match never {},
+    })
 }
 
 impl<E> fmt::Debug for Missed<E> {
