@@ -120,17 +120,19 @@ pub(crate) fn measure(options: &Options) -> Result<(), String> {
     if rows.is_empty() {
         return Err(String::from("no such workload is planned with such keys"));
     }
+    let path = options.csv_path();
     for row in rows {
         for round in 0..options.rounds_of(row.workload) {
             take_round(options, row, round, &mut run)?;
+        }
+        // As it goes: a run that is stopped has lost one row.
+        if let Some(path) = &path {
+            report::keep(&run, path)?;
         }
     }
     eprintln!("{} samples in {:.0?}", run.taken.len(), start.elapsed());
     let tables = report::tables(&run);
     print!("{tables}");
-    if let Some(path) = options.csv_path() {
-        report::keep(&run, &path)?;
-    }
     match &options.update {
         Some(path) => report::update(path, &tables),
         None => Ok(()),
