@@ -18,7 +18,7 @@ use core::task::{Context, Poll, Waker};
 use std::sync::Arc;
 use std::task::Wake;
 
-use crate::outcome::{Reason, WaitOutcome};
+use crate::outcome::WaitOutcome;
 use crate::sync::atomic_box::AtomicBox;
 use crate::sync::{AtomicU32, Ordering};
 use crate::wait::alarm::{contain, rouse};
@@ -121,10 +121,6 @@ impl Task {
         if self.state.swap(OVER, Ordering::AcqRel) != OVER {
             return contain(|| function(outcome));
         }
-        if let WaitOutcome::Execute(lease) = outcome {
-            // Nobody was called, so nobody has begun: the next waiter's turn, whatever the policy for
-            // leases that are dropped. Stale: it has passed on already.
-            let _ = lease.cancel(Reason::Owner);
-        }
+        outcome.decline();
     }
 }

@@ -11,11 +11,12 @@ use crate::claim::{Claim, ClaimError};
 use crate::clock::bounded_millis;
 use crate::helper::Helper;
 use crate::hook::What;
+use crate::inspect::{Listed, Status};
 use crate::key::{Fingerprint, FingerprintBuilder, Key, KeyError, Scope, Secret};
 use crate::lease::{Lease, Token, TokenError};
 use crate::namespace::{Namespace, NamespaceOptions};
 use crate::outcome::{OnError, Outcome};
-use crate::protocol::{Ask, Claimed, Core, Refusal, Terms, Undecided, WINDOW};
+use crate::protocol::{Ask, Claimed, Core, Held, Refusal, Terms, Undecided, WINDOW};
 use crate::realms::{Home, Limits, Realm, Realms};
 use crate::record::response::Kind;
 use crate::replay::Replay;
@@ -49,6 +50,18 @@ struct Defined {
     number: u32,
     terms: Terms,
     limits: Limits,
+}
+
+/// How a claim's outcome is told: with a lease, or in a binding with its token.
+pub(crate) trait Told: From<Outcome> {
+    fn executes(engine: &Engine, held: Held) -> Self;
+}
+
+impl Told for Outcome {
+    #[inline(always)]
+    fn executes(engine: &Engine, held: Held) -> Self {
+        Outcome::Execute(Lease::new(engine.anchor(), held))
+    }
 }
 
 /// A namespace, as the keys in it need it.
@@ -207,6 +220,12 @@ impl Engine {
         })
     }
 
+    /// Whether what is asked for has moved.
+    #[inline]
+    pub(crate) fn is_moved(&self, ask: &Ask) -> bool {
+        self.moved(ask.identity.id, ask.home).is_some()
+    }
+
     /// The namespace of this name, on the terms that are on record for it, or else the engine's.
     ///
     /// Look it up once and keep the handle: a claim then costs what it costs without one.
@@ -299,12 +318,7 @@ impl Engine {
         if let Some((id, home)) = self.moved(ask.identity.id, ask.home) {
             return self.claim_on(&claim.at(id, home));
         }
-        match self.0.core.seek(ask) {
-            Ok(loc) if self.0.core.response(loc).kind().has_body() => {
-                Ok(Outcome::Replay(self.replay(loc, ask.identity.id)))
-            }
-            sought => Ok(self.outcome(ask, sought)),
-        }
+        Ok(self.outcome_of(ask, self.0.core.seek(ask)))
     }
 
     /// Claims many keys in one call: faster than one by one, since their cache misses overlap. For
@@ -335,12 +349,7 @@ impl Engine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn claim_batch(&self, claims: &[Claim]) -> Result<Vec<Outcome>, ClaimError> {
-        let mut is_moved = false;
-        for claim in claims {
-            let ask = claim.ask(self.0.id)?;
-            is_moved |= self.moved(ask.identity.id, ask.home).is_some();
-        }
-        if is_moved {
+        if self.check_batch(claims)? {
             return claims.iter().map(|claim| self.claim_on(claim)).collect();
         }
         let core = &self.0.core;
@@ -348,15 +357,32 @@ impl Engine {
         for window in claims.chunks(WINDOW) {
             let asks = window.iter().map(Claim::checked_ask);
             let prefetched = core.prefetch(asks.clone().map(|ask| ask.identity.id));
-            let outcome = |(index, ask)| match core.seek_in(&prefetched, index, ask) {
-                Ok(loc) if core.response(loc).kind().has_body() => {
-                    Outcome::Replay(self.replay(loc, ask.identity.id))
-                }
-                sought => self.outcome(ask, sought),
-            };
+            let outcome =
+                |(index, ask)| self.outcome_of(ask, core.seek_in(&prefetched, index, ask));
             outcomes.extend(asks.enumerate().map(outcome));
         }
         Ok(outcomes)
+    }
+
+    /// Whether a key of the batch was made before its namespace was cleared.
+    pub(crate) fn check_batch(&self, claims: &[Claim]) -> Result<bool, ClaimError> {
+        let mut is_moved = false;
+        for claim in claims {
+            let ask = claim.ask(self.0.id)?;
+            is_moved |= self.moved(ask.identity.id, ask.home).is_some();
+        }
+        Ok(is_moved)
+    }
+
+    /// What a claim comes to, which was sought. Most claims are replays, of what has bytes.
+    #[inline(always)]
+    pub(crate) fn outcome_of<O: Told>(&self, ask: &Ask, sought: Result<u32, Undecided>) -> O {
+        match sought {
+            Ok(loc) if self.0.core.response(loc).kind().has_body() => {
+                O::from(Outcome::Replay(self.replay(loc, ask.identity.id)))
+            }
+            sought => self.outcome(ask, sought),
+        }
     }
 
     /// A replay of the response at `loc`, which the caller holds and which has bytes: what most claims
@@ -370,23 +396,23 @@ impl Engine {
 
     /// What a claim comes to, which was sought; counted and told.
     #[inline(never)]
-    fn outcome(&self, ask: &Ask, sought: Result<u32, Undecided>) -> Outcome {
+    fn outcome<O: Told>(&self, ask: &Ask, sought: Result<u32, Undecided>) -> O {
         match sought {
-            Ok(loc) => self.finished(loc, ask.identity.id),
+            Ok(loc) => O::from(self.finished(loc, ask.identity.id)),
             Err(undecided) => self.decide(undecided, ask),
         }
     }
 
-    fn decide(&self, undecided: Undecided, ask: &Ask) -> Outcome {
+    fn decide<O: Told>(&self, undecided: Undecided, ask: &Ask) -> O {
         let (core, id) = (&self.0.core, ask.identity.id);
         let mut claimed = Claimed::Refused(Refusal::Closed);
         core.decide(undecided, ask, &mut claimed);
-        match claimed {
-            Claimed::Finished(loc) => self.finished(loc, id),
+        let told = match claimed {
             Claimed::Execute(held) => {
                 core.report(Count::Executes, What::Executes, id);
-                Outcome::Execute(Lease::new(self.anchor(), held))
+                return O::executes(self, held);
             }
+            Claimed::Finished(loc) => self.finished(loc, id),
             Claimed::InFlight(waiting, facts, term) => {
                 core.report(Count::InFlight, What::InFlight, id);
                 let waiter = waiting.map(|waiting| Waiter::new(self.anchor(), waiting));
@@ -404,7 +430,8 @@ impl Engine {
                 core.report(Count::Closed, What::Closed, id);
                 Outcome::Closed
             }
-        }
+        };
+        O::from(told)
     }
 
     /// What a finished record says; its hold is taken over, or let go of with the replay.
@@ -458,6 +485,9 @@ impl Engine {
         if token.engine != self.0.id {
             return Err(TokenError::WrongEngine);
         }
+        if !self.0.core.may_hold(&token.held) {
+            return Err(TokenError::Stale);
+        }
         self.0.core.deadline(&token.held).map_err(|_| TokenError::Stale)?;
         Ok(Lease::new(self.anchor(), token.held))
     }
@@ -491,10 +521,41 @@ impl Engine {
         self.0.core.close(Some(deadline));
     }
 
+    /// [Closes](Self::close) the engine and waits until no key is in flight, at most for `time`; whether it
+    /// came to that. Blocks, as a waiter of each of them: where there is no room for one it returns at
+    /// once. Keys that were taken from their owners before ([`detach`](Self::detach)) are not waited for.
+    /// To be sure of an end, [`close_within`](Self::close_within) some time first.
+    pub fn drain(&self, time: Duration) -> bool {
+        self.close();
+        let clock = &self.0.core.clock;
+        let limit = clock.deadline(clock.now(), bounded_millis(time));
+        let is_awaited =
+            |listed: &Listed| matches!(listed.status, Status::InFlight(_)) && !listed.is_detached;
+        while let Some(listed) = self.listing().find(is_awaited) {
+            // Closed: nobody gets a lease by this.
+            let claim = Claim::new(listed.key).may_execute(false);
+            let left = Duration::from_millis(limit.saturating_sub(clock.now()));
+            match self.claim(claim) {
+                Ok(Outcome::InFlight(other)) if !left.is_zero() => drop(other.wait_for(left)),
+                Ok(Outcome::InFlight(_) | Outcome::Full(_)) => return false,
+                _ => {}
+            }
+        }
+        true
+    }
+
     /// Counters and gauges.
     #[must_use]
     pub fn stats(&self) -> Stats {
         Stats::read(&self.0.core)
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.0.id
+    }
+
+    pub(crate) fn terms(&self) -> Terms {
+        self.0.terms
     }
 
     pub(crate) fn core(&self) -> &Core {

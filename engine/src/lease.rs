@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::clock::bounded_millis;
 use crate::engine::Anchor;
+use crate::key::hash_of;
 use crate::outcome::{Completion, OnEnd, Origin, Reason, Stale};
 use crate::own::Own;
 use crate::protocol::{Ending, Held, WINDOW};
@@ -219,6 +220,13 @@ impl Lease {
         let core = &self.anchor.core;
         let deadline = core.deadline(&self.held).ok()?;
         Some(Duration::from_millis(deadline.saturating_sub(core.clock.now())))
+    }
+
+    /// The hash that stands for its key in reports and events, [`Key::hash`](crate::Key::hash); `None` once
+    /// the lease is over.
+    #[must_use]
+    pub fn key_hash(&self) -> Option<u128> {
+        self.anchor.core.id_of(&self.held).ok().map(hash_of)
     }
 
     /// Whether anybody waits for its end, now.

@@ -115,6 +115,7 @@ mod builder;
 mod callback;
 mod claim;
 mod clock;
+mod completions;
 mod engine;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -132,6 +133,7 @@ mod operate;
 mod outcome;
 mod own;
 mod protocol;
+mod raw;
 mod realms;
 mod record;
 mod replay;
@@ -156,6 +158,7 @@ pub use builder::{Builder, ConfigError, KeyHash};
 pub use callback::Callback;
 pub use claim::{Claim, ClaimError};
 pub use clock::{Clock, ManualClock};
+pub use completions::{Completions, Pending};
 pub use engine::Engine;
 pub use hook::{Event, What};
 pub use inspect::{HaltToken, Listed, Listing, Status};
@@ -167,6 +170,7 @@ pub use outcome::{
     Completion, Info, Limit, NoBody, OnEnd, OnError, Origin, Outcome, Reason, Removal, Stale,
     State, WaitOutcome,
 };
+pub use raw::RawOutcome;
 pub use replay::Replay;
 pub use run::Ran;
 pub use run_async::{OnDrop, Work};

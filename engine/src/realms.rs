@@ -161,6 +161,13 @@ impl Realms {
         self.in_use.free(number, 1);
     }
 
+    /// Whether it is a namespace's number: not every key that was sent around has come back as it was.
+    pub(crate) fn is_namespace(&self, number: u32) -> bool {
+        // Relaxed: set before the number was known to anybody (realms.3).
+        (self.entries.get(number as usize))
+            .is_some_and(|entry| entry.namespace.load(Ordering::Relaxed) == number)
+    }
+
     /// How often the namespace was cleared.
     #[inline]
     pub(crate) fn epoch(&self, namespace: u32) -> u32 {

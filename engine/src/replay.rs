@@ -56,6 +56,11 @@ impl Replay {
         value.filter(|value| value.get::<T>().is_some())
     }
 
+    /// What `into_raw` takes apart.
+    pub(crate) fn parts(&self) -> (&Arc<Anchor>, u32) {
+        (&self.anchor, self.loc)
+    }
+
     fn response(&self) -> Response<'_> {
         self.anchor.core.response(self.loc)
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::callback::Callback;
 use crate::clock::bounded_millis;
+use crate::completions::{Completions, Pending};
 use crate::engine::Anchor;
 use crate::lease::Lease;
 use crate::outcome::{Info, WaitOutcome};
@@ -75,9 +76,10 @@ impl Future for InFlight {
 
 /// A place in the queue of those who wait for one owner's result.
 ///
-/// There are three ways to wait, in the same queue: block ([`wait`](Self::wait)), `await` (it is a
-/// [`Future`], for any executor), or be called back ([`on_end`](Self::on_end)). What a lease's age
-/// ends is noticed by blocking waiters themselves; the other two need somebody who ticks, as the
+/// There are four ways to wait, in the same queue: block ([`wait`](Self::wait)), `await` (it is a
+/// [`Future`], for any executor), be called back ([`on_end`](Self::on_end)), or have it end in a queue of
+/// completions ([`end_in`](Self::end_in)). What a lease's age
+/// ends is noticed by blocking waiters themselves; the others need somebody who ticks, as the
 /// helper thread does.
 ///
 /// Dropping it gives the place back and disturbs nobody; if the record was being handed over to it,
@@ -124,6 +126,12 @@ impl Waiter {
     /// wait for theirs. Its panic is contained. A lease that it is given is accepted by that.
     pub fn on_end(self, callback: impl FnOnce(WaitOutcome) + Send + 'static) -> Callback {
         Callback::start(self, Box::new(callback))
+    }
+
+    /// Has the wait end in `queue`, where whoever polls it is told, with `tag`. Does not block, and looks at
+    /// nothing yet: the queue's bell rings for the first look.
+    pub fn end_in<T: Send + 'static>(self, queue: &Completions<T>, tag: T) -> Pending<T> {
+        queue.enroll(self, tag)
     }
 
     fn wait_until(mut self, limit: u64) -> WaitOutcome {

@@ -39,8 +39,8 @@
 //! |---|---|
 //! | an expired response | is vacant to claims; its memory goes when room is needed, or by later completions |
 //! | a lease that runs out, a thread waits | the waiter acts at the deadline |
-//! | a lease that runs out, only futures or callbacks wait | **nobody acts** until the next claim of the key |
-//! | a hand-over that a future does not pick up | the same |
+//! | a lease that runs out, those who wait have no thread | **nobody acts** until the next claim of the key |
+//! | a hand-over that a future or a poll does not pick up | the same |
 //! | what was cleared with its namespace | goes when room is needed |
 //!
 //! The helper thread, `idem-helper`, ticks every 10 ms. Without it
@@ -66,6 +66,8 @@
 //!   the one that registers it, if the end has come already: before `on_end` returns, or, if it was called
 //!   inside a callback, after that.
 //! - A waker of a future: on the same. It should only schedule its task, as wakers do.
+//! - The bell of a queue of [completions](crate::Completions): on the same, or in
+//!   [`end_in`](crate::Waiter::end_in). What has ended comes out on the thread that polls.
 //! - A [hook](crate::Builder::hook): on the thread that does what the event tells of, before its call returns.
 //! - A function given to `run`: on the thread that called `run`.
 //!

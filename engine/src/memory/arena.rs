@@ -56,6 +56,14 @@ pub(crate) struct Arena {
     in_use: Bitmap,
 }
 
+#[cfg(idem_asan)]
+impl Drop for Arena {
+    /// What is mapped here next is not poisoned.
+    fn drop(&mut self) {
+        poison::unpoison(&self.granules);
+    }
+}
+
 impl Arena {
     pub(crate) fn new(granule_count: u32, shard_count: u32) -> Option<Self> {
         let granules = Region::new(granule_count as usize)?;

@@ -9,6 +9,7 @@ mod alarms;
 mod claims;
 mod compaction;
 mod complete;
+mod completions;
 mod expiry;
 mod hand_over;
 mod leases;

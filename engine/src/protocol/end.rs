@@ -138,6 +138,19 @@ impl Core {
         if flight.fate().is_lease(held.generation) { Ok(term.deadline()) } else { Err(Stale) }
     }
 
+    /// Whose key the lease is of, if it is still the caller's.
+    pub(crate) fn id_of(&self, held: &Held) -> Result<[u64; 2], Stale> {
+        let flight = self.flights.get(held.flight);
+        let id = flight.id();
+        // The fate after the id: if it still is this lease, so was the id (fate.1).
+        if flight.fate().is_lease(held.generation) { Ok(id) } else { Err(Stale) }
+    }
+
+    /// Whether there is such a flight: not every token that was sent around has come back as it was.
+    pub(crate) fn may_hold(&self, held: &Held) -> bool {
+        held.flight < self.flights.count()
+    }
+
     /// Whether somebody waits for the end of the lease, which is the caller's.
     pub(crate) fn is_awaited(&self, held: &Held) -> bool {
         self.flights.get(held.flight).waiting() > 0

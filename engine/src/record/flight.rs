@@ -425,6 +425,12 @@ impl Flights {
         &self.flights[index as usize]
     }
 
+    /// How many there are.
+    #[inline]
+    pub(crate) fn count(&self) -> u32 {
+        self.flights.len() as u32
+    }
+
     /// A flight that is free, and the caller's alone (bitmap.1).
     #[inline]
     pub(crate) fn alloc(&self, thread: Thread, shard: usize) -> Option<u32> {

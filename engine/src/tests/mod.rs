@@ -13,6 +13,7 @@ mod batch;
 mod callback;
 mod claim;
 mod close;
+mod completions;
 mod drops;
 mod hand_over;
 mod identity;
@@ -22,6 +23,7 @@ mod namespaces;
 mod operate;
 #[cfg(idem_pause)]
 mod pause;
+mod raw;
 mod room;
 mod stats;
 mod time;

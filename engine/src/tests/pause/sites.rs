@@ -15,6 +15,11 @@ const LEFT: &[(&str, &str, &str)] = &[
     ("memory/bitmap.rs", "words[word_count as usize - 1].fetch_or(", "builds the engine"),
     ("protocol/mod.rs", "self.duties.fetch_or(", VALUES),
     ("protocol/mod.rs", "if self.duties.load(Ordering::Relaxed) & VALUES", VALUES),
+    (
+        "realms.rs",
+        "entry.namespace.load(Ordering::Relaxed) == number",
+        "checks what a binding hands in",
+    ),
     ("record/body.rs", "granule.words[", VALUES),
     ("record/value.rs", "self.head().", VALUES),
     ("record/value.rs", "holders.fetch_sub(", VALUES),

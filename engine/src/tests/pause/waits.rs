@@ -7,7 +7,7 @@ use super::Scenario;
 use super::found::{Found, Operation, Sight, body, operation};
 use super::gate::Stop;
 use super::world::{ACCEPT, BODY, HALTED, KEY, LEASE, World, millis};
-use crate::{Claim, OnEnd, Reason, Token, Waiter};
+use crate::{Claim, Completions, OnEnd, Reason, Token, Waiter};
 
 use Sight::{Execute, Halted, InFlight, Replay};
 
@@ -117,6 +117,36 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         let waiter = world.queue(KEY);
         operation(move |_| {
             let _ = waiter.on_end(drop).cancel();
+            Found::Nothing
+        })
+    }),
+    Scenario::new(
+        "waits in a queue, polled for, cancelled, dropped with it",
+        &[InFlight],
+        |world| {
+            world.keep(Found::Lease(world.own(KEY)));
+            let (one, other) = (world.queue(KEY), world.queue(KEY));
+            operation(move |_| {
+                let queue = Completions::new(|| {});
+                let pending = one.end_in(&queue, 1);
+                other.end_in(&queue, 2);
+                queue.poll(1, |_, _| {});
+                let _ = pending.cancel();
+                queue.poll(1, |_, _| {});
+                Found::Nothing
+            })
+        },
+    ),
+    Scenario::new("completing, and polling for what it woke", &[InFlight, Replay], |world| {
+        let lease = world.own(KEY);
+        let waiter = world.queue(KEY);
+        let queue = Completions::new(|| {});
+        waiter.end_in(&queue, 1);
+        queue.poll(1, |_, _| {});
+        operation(move |_| {
+            // Stale: its time was over while this stood still.
+            let _ = lease.complete(&body(KEY, BODY));
+            queue.poll(1, |_, outcome| drop(outcome));
             Found::Nothing
         })
     }),
