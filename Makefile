@@ -12,6 +12,7 @@ MODEL_PREEMPTIONS ?= 2
 SCENARIO ?=
 FUZZ_SECONDS ?= 60
 TSAN_SECONDS ?= 20
+PREFIX ?= /usr/local
 
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
@@ -54,7 +55,7 @@ exact: ## Compare the first/repeated counts (LOG=file, or the sample) with an in
 	tools/exact.sh $(if $(LOG),'$(LOG)')
 
 .PHONY: test
-test: setup test-engine test-examples test-absorb test-soak test-benches model ## All that must pass before a commit
+test: setup test-engine test-c test-examples test-absorb test-soak test-benches model ## All that must pass before a commit
 
 .PHONY: check
 check: setup ## Format, lints, documentation, dependencies, the rules of the house
@@ -71,6 +72,14 @@ check: setup ## Format, lints, documentation, dependencies, the rules of the hou
 	tools/rules.sh --check
 	tools/tidy.sh
 
+.PHONY: install
+install: ## Build libidem for C and put it in place: PREFIX=/usr/local
+	tools/install.sh '$(PREFIX)'
+
+.PHONY: header
+header: ## Write include/idem.h anew, from ffi/src
+	IDEM_BLESS=1 cargo test -q -p idem-ffi --test header
+
 ##@ Proofs
 
 .PHONY: model
@@ -86,10 +95,25 @@ pause: ## Stop a thread at each shared access, and see the others go on (SCENARI
 .PHONY: asan
 asan: ## Run the tests under the sanitizers, and see those find planted defects
 	tools/asan.sh
+	tools/c.sh asan
+
+.PHONY: valgrind
+valgrind: ## Run the programs in C under valgrind, and see it find a planted leak
+	tools/c.sh valgrind
+
+.PHONY: server
+server: ## Build by CMake, and run the HTTP server in C under bursts of one key
+	tools/c.sh cmake
+	tools/c.sh server
+
+.PHONY: abi
+abi: ## Compare the library with the ABIs that are frozen
+	tools/c.sh abidiff
 
 .PHONY: tsan
 tsan: ## Run threads at the engine under ThreadSanitizer for TSAN_SECONDS, and see it find planted races
 	TSAN_SECONDS=$(TSAN_SECONDS) tools/tsan.sh
+	tools/c.sh tsan
 
 .PHONY: fuzz
 fuzz: ## Fuzz each target for FUZZ_SECONDS; installs cargo-fuzz if it is missing
@@ -132,9 +156,13 @@ bench: ## Measure the engine against its peers (benches/RESULTS.md says how to r
 
 # The parts of `make test`.
 
-.PHONY: test-engine test-examples test-absorb test-soak test-benches
+.PHONY: test-engine test-c test-examples test-absorb test-soak test-benches
 test-engine:
 	cargo test -p idem
+
+test-c:
+	cargo test -p idem-ffi
+	tools/c.sh plain
 
 # With the profile of the tests, which have built them already. Each ends by itself and checks itself.
 test-examples:

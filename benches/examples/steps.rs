@@ -2,7 +2,7 @@
 //! is left when the caches hold everything: `tools/instructions.sh` runs it.
 //!
 //! ```text
-//! cargo run --release -p idem-benches --example steps -- replay|batch|churn STEPS KEYS
+//! cargo run --release -p idem-benches --example steps -- replay|batch|churn|execute STEPS KEYS
 //! ```
 //!
 //! Prints nanoseconds of the thread's own time for a step, the steps that came before left out.
@@ -25,13 +25,14 @@ fn main() {
     let (what, steps, keys) = (words.next(), words.next(), words.next());
     let number = |word: Option<String>| word.and_then(|word| word.parse::<u64>().ok());
     let (Some(what), Some(steps), Some(keys)) = (what, number(steps), number(keys)) else {
-        eprintln!("steps: replay|batch|churn STEPS KEYS");
+        eprintln!("steps: replay|batch|churn|execute STEPS KEYS");
         std::process::exit(2);
     };
     let nanos = match what.as_str() {
         "replay" => replay(steps, keys),
         "batch" => batch(steps, keys),
         "churn" => churn(steps, keys),
+        "execute" => execute_all(steps),
         _ => panic!("steps: no such thing to do: {what}"),
     };
     println!("{what}: {:.1} ns a step", nanos / f64::from(u32::try_from(steps).expect("fewer")));
@@ -54,7 +55,7 @@ fn execute(engine: &Engine, counter: u64) -> Lease {
 
 /// An engine with `keys` completed records that stay.
 fn filled(keys: u64) -> Engine {
-    let records = usize::try_from(keys).expect("fewer");
+    let records = usize::try_from(keys.max(1)).expect("fewer");
     let engine = Engine::builder().records(records).bytes(keys * 400 + (1 << 20)).build();
     let engine = engine.expect("the configuration is valid");
     for counter in 0..keys {
@@ -90,6 +91,17 @@ fn batch(steps: u64, keys: u64) -> f64 {
             };
             black_box(replay[0]);
         }
+    }
+    thread_nanos() - begun
+}
+
+/// Claim and complete, and nothing stays.
+fn execute_all(steps: u64) -> f64 {
+    let engine = filled(0);
+    let begun = thread_nanos();
+    for _ in 0..steps {
+        let lease = execute(&engine, 0);
+        lease.complete_for(&RESPONSE, Duration::ZERO).expect("the lease is live");
     }
     thread_nanos() - begun
 }

@@ -1,0 +1,241 @@
+//! The claim.
+
+use idem::{
+    Claim, Engine, Fingerprint, Info, Key, Outcome, RawOutcome, Reason, Replay, Scope, Token,
+    WaitOutcome,
+};
+use smallvec::SmallVec;
+
+use crate::boundary::{Border, Called, call, give};
+use crate::convert::{of_info, of_limit, of_origin, of_reason, of_state, on_end};
+use crate::engine::idem_engine_t;
+use crate::response::NO_RESPONSE;
+use crate::status::idem_status_t::{self, *};
+use crate::types::idem_outcome_kind_t::*;
+use crate::types::*;
+use crate::wait::idem_waiter_t;
+
+/// Claims a key: decides, in one step, whether the caller executes. There is no separate check. A claim that
+/// finds an owner at work is registered as a waiter there and then, unless it says otherwise.
+///
+/// Ownership: `claim` and all it points to are borrowed. What `*outcome` has is the caller's: a lease is
+/// ended (idem_complete and its like), a response released (idem_response_release), a waiter waited with
+/// (idem_wait and its like) or freed (idem_waiter_free). Threads: any. Blocks: no; may call callbacks of
+/// others. Allocates nothing, unless it comes to IDEM_IN_FLIGHT with a waiter. Returns: IDEM_OK, whatever the outcome;
+/// IDEM_ERR_EMPTY, IDEM_ERR_TOO_LONG, IDEM_ERR_NO_SCOPE for the key, IDEM_ERR_RANGE for a duration,
+/// IDEM_ERR_VALUE, IDEM_ERR_SIZE, IDEM_ERR_UNSUPPORTED, IDEM_ERR_WRONG_ENGINE, IDEM_ERR_NULL. Since: 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn idem_claim(
+    engine: *const idem_engine_t,
+    claim: *const idem_claim_t,
+    outcome: *mut idem_outcome_t,
+) -> idem_status_t {
+    call(|c| {
+        let (engine, out) = (c.object(engine)?.engine(), c.change(outcome)?);
+        let claim = c.sized(claim)?;
+        let claim = claim_of(c, engine, &claim)?;
+        write_outcome(out, engine.claim_raw(&claim)?);
+        Ok(())
+    })
+}
+
+/// Claims `count` keys in one call: faster than one by one, since their cache misses overlap. Each claim is
+/// what it would be alone, one after the other; of a key that is there twice the second finds the first
+/// one's lease, and should say IDEM_CLAIM_NO_WAIT. All of `claims` have the `struct_size` of the first.
+///
+/// Ownership: `claims` and all they point to are borrowed; what `outcomes` have is the caller's, as with
+/// idem_claim. Threads: any. Blocks: no; may call callbacks of others. Returns: IDEM_OK, and `count` outcomes
+/// in the order of the claims; otherwise nothing has been claimed, and it is what is wrong with one of
+/// them, as idem_claim says, or IDEM_ERR_SIZE for sizes that differ. Since: 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn idem_claim_batch(
+    engine: *const idem_engine_t,
+    claims: *const idem_claim_t,
+    count: usize,
+    outcomes: *mut idem_outcome_t,
+) -> idem_status_t {
+    call(|c| {
+        let (engine, outs) = (c.object(engine)?.engine(), c.change_array(outcomes, count)?);
+        let mut made: SmallVec<[Claim; 16]> = SmallVec::with_capacity(count);
+        for claim in c.sized_array(claims, count)? {
+            let claim = claim?;
+            made.push(claim_of(c, engine, &claim)?);
+        }
+        let mut outs = outs.iter_mut();
+        engine.claim_batch_raw(&made, |outcome| {
+            if let Some(out) = outs.next() {
+                write_outcome(out, outcome);
+            }
+        })?;
+        Ok(())
+    })
+}
+
+/// The key that C names.
+pub(crate) fn key_of(c: &Border, engine: &Engine, key: &idem_key_t) -> Called<Key> {
+    const BYTES: u32 = idem_key_kind_t::IDEM_KEY_BYTES as u32;
+    const FINGERPRINT: u32 = idem_key_kind_t::IDEM_KEY_FINGERPRINT as u32;
+    const RAW: u32 = idem_key_kind_t::IDEM_KEY_RAW as u32;
+    const LISTED: u32 = idem_key_kind_t::IDEM_KEY_LISTED as u32;
+    let ns = c.optional(key.ns)?.map(|ns| ns.namespace());
+    let bits = u128::from_le_bytes(key.bits);
+    Ok(match (key.kind, ns) {
+        (RAW, None) => engine.raw_key(bits),
+        (RAW, Some(ns)) => ns.raw_key(bits),
+        (BYTES, None) => engine.key(scope_of(c, key)?, c.bytes(key.key)?)?,
+        (BYTES, Some(ns)) => ns.key(scope_of(c, key)?, c.bytes(key.key)?)?,
+        (FINGERPRINT, None) => {
+            engine.fingerprint_key(scope_of(c, key)?, Fingerprint::from_u128(bits))?
+        }
+        (FINGERPRINT, Some(ns)) => {
+            ns.fingerprint_key(scope_of(c, key)?, Fingerprint::from_u128(bits))?
+        }
+        (LISTED, _) => {
+            if key.key.len != size_of::<[u64; 5]>() {
+                return Err(IDEM_ERR_SIZE);
+            }
+            let words: &[u64; 5] = c.object(key.key.data.cast())?;
+            engine.listed_key(*words)?
+        }
+        _ => return Err(IDEM_ERR_VALUE),
+    })
+}
+
+fn scope_of<'c>(c: &'c Border, key: &idem_key_t) -> Called<Scope<'c>> {
+    const NONE: u32 = idem_scope_kind_t::IDEM_SCOPE_NONE as u32;
+    const OF: u32 = idem_scope_kind_t::IDEM_SCOPE_OF as u32;
+    match key.scope_kind {
+        NONE => Ok(Scope::None),
+        OF => Ok(Scope::Of(c.bytes(key.scope)?)),
+        0 => Err(IDEM_ERR_NO_SCOPE),
+        _ => Err(IDEM_ERR_VALUE),
+    }
+}
+
+/// The claim that C makes.
+pub(crate) fn claim_of(c: &Border, engine: &Engine, claim: &idem_claim_t) -> Called<Claim> {
+    const FINGERPRINT: u32 = idem_claim_flag_t::IDEM_CLAIM_FINGERPRINT as u32;
+    const NO_WAIT: u32 = idem_claim_flag_t::IDEM_CLAIM_NO_WAIT as u32;
+    const NO_EXECUTE: u32 = idem_claim_flag_t::IDEM_CLAIM_NO_EXECUTE as u32;
+    if claim.flags & !(FINGERPRINT | NO_WAIT | NO_EXECUTE) != 0 {
+        return Err(IDEM_ERR_VALUE);
+    }
+    if claim.reserved != 0 {
+        return Err(IDEM_ERR_UNSUPPORTED);
+    }
+    let mut made = Claim::new(key_of(c, engine, &claim.key)?).owner(claim.owner);
+    if claim.flags & FINGERPRINT != 0 {
+        made = made.fingerprint(Fingerprint::from_u128(u128::from_le_bytes(claim.fingerprint)));
+    }
+    if claim.flags & NO_WAIT != 0 {
+        made = made.wait(false);
+    }
+    if claim.flags & NO_EXECUTE != 0 {
+        made = made.may_execute(false);
+    }
+    if let Some(time) = crate::convert::duration(claim.lease_ms) {
+        made = made.lease(time);
+    }
+    if let Some(time) = crate::convert::duration(claim.retention_ms) {
+        made = made.retention(time);
+    }
+    if let Some(policy) = on_end(claim.on_expiry)? {
+        made = made.on_expiry(policy);
+    }
+    if let Some(policy) = on_end(claim.on_abandon)? {
+        made = made.on_abandon(policy);
+    }
+    Ok(made)
+}
+
+/// Fills in what counts for the outcome's kind, and sees that nothing else in it can be let go of.
+#[inline]
+pub(crate) fn write_outcome(out: &mut idem_outcome_t, outcome: RawOutcome) {
+    begin(out);
+    match outcome {
+        RawOutcome::Other(Outcome::Replay(replay)) => replays(out, replay),
+        RawOutcome::Execute(token) => executes(out, token),
+        RawOutcome::Other(other) => write_other(out, other),
+    }
+}
+
+#[inline(never)]
+fn write_other(out: &mut idem_outcome_t, outcome: Outcome) {
+    match outcome {
+        // As above.
+        Outcome::Execute(lease) => executes(out, lease.into_token()),
+        Outcome::Replay(replay) => replays(out, replay),
+        Outcome::InFlight(other) => {
+            set(out, IDEM_IN_FLIGHT);
+            out.info = of_info(other.info());
+            let waiter = other.into_waiter().map(idem_waiter_t::new);
+            out.waiter = waiter.map_or(core::ptr::null_mut(), give);
+        }
+        Outcome::Done(info) => done(out, info),
+        Outcome::Mismatch(state) => {
+            set(out, IDEM_MISMATCH);
+            out.state = of_state(state);
+        }
+        Outcome::Cancelled(reason) => stopped(out, IDEM_CANCELLED, reason),
+        Outcome::Halted(reason) => stopped(out, IDEM_HALTED, reason),
+        Outcome::Full(limit) => {
+            set(out, IDEM_NO_ROOM);
+            out.limit = of_limit(limit);
+        }
+        _ => set(out, IDEM_CLOSED),
+    }
+}
+
+/// The same of a wait.
+pub(crate) fn write_ended(out: &mut idem_outcome_t, outcome: WaitOutcome) {
+    begin(out);
+    match outcome {
+        WaitOutcome::Replay(replay) => replays(out, replay),
+        WaitOutcome::Done(info) => done(out, info),
+        WaitOutcome::Execute(lease) => executes(out, lease.into_token()),
+        WaitOutcome::Cancelled(reason) => stopped(out, IDEM_CANCELLED, reason),
+        WaitOutcome::Halted(reason) => stopped(out, IDEM_HALTED, reason),
+        WaitOutcome::TimedOut => set(out, IDEM_WAIT_OVER),
+        _ => set(out, IDEM_CLOSED),
+    }
+}
+
+/// Nothing in it but what is written below; and zero in what later versions may have a name for.
+#[inline]
+fn begin(out: &mut idem_outcome_t) {
+    out.waiter = core::ptr::null_mut();
+    out.reserved = 0;
+    out.more = [0; 4];
+}
+
+/// An outcome of this kind, without a response.
+#[inline]
+fn set(out: &mut idem_outcome_t, kind: idem_outcome_kind_t) {
+    out.kind = kind as u32;
+    out.response = NO_RESPONSE;
+}
+
+#[inline]
+fn executes(out: &mut idem_outcome_t, token: Token) {
+    set(out, IDEM_EXECUTE);
+    out.origin = of_origin(token.origin());
+    out.attempt = token.attempt();
+    out.lease = crate::lease::of_token(token);
+}
+
+#[inline]
+fn replays(out: &mut idem_outcome_t, replay: Replay) {
+    out.kind = IDEM_REPLAY as u32;
+    out.is_error = replay.is_error().into();
+    out.response = crate::response::of_replay(replay);
+}
+
+fn done(out: &mut idem_outcome_t, info: Info) {
+    set(out, IDEM_DONE);
+    out.info = of_info(info);
+}
+
+fn stopped(out: &mut idem_outcome_t, kind: idem_outcome_kind_t, reason: Reason) {
+    set(out, kind);
+    out.reason = of_reason(reason);
+}
