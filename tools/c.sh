@@ -47,6 +47,11 @@ build() {
         -L"$stage/lib" -lidem -Wl,-rpath,"$stage/lib" -pthread
 }
 
+# What a program takes that is linked with the static library.
+static_flags() {
+    sed -n 's/^Libs.private: //p' "$stage/lib/pkgconfig/libidem.pc"
+}
+
 plain_c() {
     local compiler=$1 out=$work/$1
     mkdir -p "$out"
@@ -92,7 +97,7 @@ examples() {
         "$out/$example"
     done
     cc -I"$stage/include" bindings/c/hello.c "$stage/lib/libidem.a" \
-        $(sed -n 's/^Libs.private: //p' "$stage/lib/pkgconfig/libidem.pc") -o "$out/hello-static"
+        $(static_flags) -o "$out/hello-static"
     "$out/hello-static" >/dev/null
 }
 
@@ -202,7 +207,7 @@ sanitized() {
     mkdir -p "$out"
     for program in "${programs[@]}" planted; do
         "$cc" "${warnings[@]}" "$@" -std=gnu11 -O1 -g -Iinclude "$tests/$program.c" "$library" \
-            $(sed -n 's/^Libs.private: //p' "$stage/lib/pkgconfig/libidem.pc") -pthread -o "$out/$program"
+            $(static_flags) -pthread -o "$out/$program"
     done
 }
 
@@ -255,7 +260,7 @@ tsan() {
         gcc "${warnings[@]}" -fsanitize=thread -std=gnu11 -O1 -g -Iinclude -c "$tests/$program.c" \
             -o "$out/$program.o"
         g++ "$out/$program.o" "$library" -Wl,--whole-archive "$runtime" -Wl,--no-whole-archive \
-            $(sed -n 's/^Libs.private: //p' "$stage/lib/pkgconfig/libidem.pc") -pthread -o "$out/$program"
+            $(static_flags) -pthread -o "$out/$program"
     done
     export TSAN_OPTIONS="suppressions=$PWD/$tests/tsan.supp exitcode=66"
     "$out/waits" >"$out/waits.txt"
@@ -282,7 +287,7 @@ compare_abis() {
 freeze() {
     need abidw abigail-tools
     install_stage
-    abidw --headers-dir "$stage/include" --no-show-locs --out-file "ffi/tests/abi/v$1/libidem.abi" \
+    abidw --headers-dir "$stage/include" --no-show-locs --no-corpus-path --out-file "ffi/tests/abi/v$1/libidem.abi" \
         "$stage/lib/libidem.so"
 }
 

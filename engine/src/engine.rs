@@ -220,12 +220,6 @@ impl Engine {
         })
     }
 
-    /// Whether what is asked for has moved.
-    #[inline]
-    pub(crate) fn is_moved(&self, ask: &Ask) -> bool {
-        self.moved(ask.identity.id, ask.home).is_some()
-    }
-
     /// The namespace of this name, on the terms that are on record for it, or else the engine's.
     ///
     /// Look it up once and keep the handle: a claim then costs what it costs without one.
@@ -313,7 +307,7 @@ impl Engine {
 
     /// By reference: a claim that has just been put together is slow to copy (the processor waits
     /// for its words to leave the store buffer before it can load two of them at once).
-    fn claim_on(&self, claim: &Claim) -> Result<Outcome, ClaimError> {
+    pub(crate) fn claim_on<O: Told>(&self, claim: &Claim) -> Result<O, ClaimError> {
         let ask = claim.ask(self.0.id)?;
         if let Some((id, home)) = self.moved(ask.identity.id, ask.home) {
             return self.claim_on(&claim.at(id, home));
@@ -349,11 +343,29 @@ impl Engine {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn claim_batch(&self, claims: &[Claim]) -> Result<Vec<Outcome>, ClaimError> {
-        if self.check_batch(claims)? {
-            return claims.iter().map(|claim| self.claim_on(claim)).collect();
+        let mut outcomes = Vec::with_capacity(claims.len());
+        self.claim_all(claims, &mut outcomes)?;
+        Ok(outcomes)
+    }
+
+    /// The same, told to `outcomes` as they come.
+    pub(crate) fn claim_all<O: Told>(
+        &self,
+        claims: &[Claim],
+        outcomes: &mut impl Extend<O>,
+    ) -> Result<(), ClaimError> {
+        let mut is_moved = false;
+        for claim in claims {
+            let ask = claim.ask(self.0.id)?;
+            is_moved |= self.moved(ask.identity.id, ask.home).is_some();
+        }
+        if is_moved {
+            for claim in claims {
+                outcomes.extend([self.claim_on(claim)?]);
+            }
+            return Ok(());
         }
         let core = &self.0.core;
-        let mut outcomes = Vec::with_capacity(claims.len());
         for window in claims.chunks(WINDOW) {
             let asks = window.iter().map(Claim::checked_ask);
             let prefetched = core.prefetch(asks.clone().map(|ask| ask.identity.id));
@@ -361,22 +373,12 @@ impl Engine {
                 |(index, ask)| self.outcome_of(ask, core.seek_in(&prefetched, index, ask));
             outcomes.extend(asks.enumerate().map(outcome));
         }
-        Ok(outcomes)
-    }
-
-    /// Whether a key of the batch was made before its namespace was cleared.
-    pub(crate) fn check_batch(&self, claims: &[Claim]) -> Result<bool, ClaimError> {
-        let mut is_moved = false;
-        for claim in claims {
-            let ask = claim.ask(self.0.id)?;
-            is_moved |= self.moved(ask.identity.id, ask.home).is_some();
-        }
-        Ok(is_moved)
+        Ok(())
     }
 
     /// What a claim comes to, which was sought. Most claims are replays, of what has bytes.
     #[inline(always)]
-    pub(crate) fn outcome_of<O: Told>(&self, ask: &Ask, sought: Result<u32, Undecided>) -> O {
+    fn outcome_of<O: Told>(&self, ask: &Ask, sought: Result<u32, Undecided>) -> O {
         match sought {
             Ok(loc) if self.0.core.response(loc).kind().has_body() => {
                 O::from(Outcome::Replay(self.replay(loc, ask.identity.id)))
@@ -482,12 +484,7 @@ impl Engine {
     /// # Errors
     /// A token of another engine, or of a lease that is over.
     pub fn lease(&self, token: Token) -> Result<Lease, TokenError> {
-        if token.engine != self.0.id {
-            return Err(TokenError::WrongEngine);
-        }
-        if !self.0.core.may_hold(&token.held) {
-            return Err(TokenError::Stale);
-        }
+        self.check(&token)?;
         self.0.core.deadline(&token.held).map_err(|_| TokenError::Stale)?;
         Ok(Lease::new(self.anchor(), token.held))
     }

@@ -13,7 +13,7 @@ use crate::inspect::HaltToken;
 use crate::key::Key;
 use crate::lease::{Lease, Token, TokenError};
 use crate::outcome::{Completion, OnEnd, Origin, Outcome, Reason};
-use crate::protocol::{Ending, Held, WINDOW};
+use crate::protocol::{Ending, Held};
 use crate::realms::Home;
 use crate::record::response::Kind;
 use crate::replay::Replay;
@@ -128,11 +128,7 @@ impl Engine {
     /// As `claim`.
     #[inline]
     pub fn claim_raw(&self, claim: &Claim) -> Result<RawOutcome, ClaimError> {
-        let ask = claim.ask(self.id())?;
-        if self.is_moved(ask) {
-            return Ok(raw(self.claim(*claim)?));
-        }
-        Ok(self.outcome_of(ask, self.core().seek(ask)))
+        self.claim_on(claim)
     }
 
     /// As [`claim_batch`](Self::claim_batch); each outcome is given to `each`, in the order of the claims,
@@ -144,23 +140,9 @@ impl Engine {
     pub fn claim_batch_raw(
         &self,
         claims: &[Claim],
-        mut each: impl FnMut(RawOutcome),
+        each: impl FnMut(RawOutcome),
     ) -> Result<(), ClaimError> {
-        if self.check_batch(claims)? {
-            for claim in claims {
-                each(raw(self.claim(*claim)?));
-            }
-            return Ok(());
-        }
-        let core = self.core();
-        for window in claims.chunks(WINDOW) {
-            let asks = window.iter().map(Claim::checked_ask);
-            let prefetched = core.prefetch(asks.clone().map(|ask| ask.identity.id));
-            for (index, ask) in asks.enumerate() {
-                each(self.outcome_of(ask, core.seek_in(&prefetched, index, ask)));
-            }
-        }
-        Ok(())
+        self.claim_all(claims, &mut Each(each))
     }
 
     /// As [`Lease::complete`](crate::Lease::complete), or with a retention as
@@ -175,7 +157,7 @@ impl Engine {
         response: &[u8],
         retention: Option<Duration>,
     ) -> Result<Completion, TokenError> {
-        self.check_raw(&token)?;
+        self.check(&token)?;
         let (kind, reason, retention) =
             (Kind::Response, Reason::Owner, retention.map(bounded_millis));
         let ending = Ending { kind, reason, body: response, retention };
@@ -188,7 +170,7 @@ impl Engine {
     /// # Errors
     /// A token of another engine, or one that nobody gave.
     pub fn lease_raw(&self, token: Token) -> Result<Lease, TokenError> {
-        self.check_raw(&token)?;
+        self.check(&token)?;
         Ok(Lease::new(self.anchor(), token.held))
     }
 
@@ -197,13 +179,14 @@ impl Engine {
     /// # Errors
     /// A token of another engine, or of a lease that is over.
     pub fn abandon_raw(&self, token: Token) -> Result<(), TokenError> {
-        self.check_raw(&token)?;
+        self.check(&token)?;
         let (held, reason) = (&token.held, Reason::Dropped);
         self.core().give_up(held, held.on_abandon, reason).map_err(|_| TokenError::Stale)
     }
 
+    /// Whether it is a token of this engine, as far as can be seen without its flight.
     #[inline]
-    fn check_raw(&self, token: &Token) -> Result<(), TokenError> {
+    pub(crate) fn check(&self, token: &Token) -> Result<(), TokenError> {
         if token.engine != self.id() {
             return Err(TokenError::WrongEngine);
         }
@@ -228,11 +211,13 @@ impl Engine {
     }
 }
 
-/// With the lease as its token.
-fn raw(outcome: Outcome) -> RawOutcome {
-    match outcome {
-        Outcome::Execute(lease) => RawOutcome::Execute(lease.into_token()),
-        other => RawOutcome::Other(other),
+/// What is called with each outcome of a batch.
+struct Each<F>(F);
+
+impl<F: FnMut(RawOutcome)> Extend<RawOutcome> for Each<F> {
+    #[inline]
+    fn extend<T: IntoIterator<Item = RawOutcome>>(&mut self, outcomes: T) {
+        outcomes.into_iter().for_each(&mut self.0);
     }
 }
 

@@ -85,6 +85,24 @@ impl Border {
         if at.is_aligned() { Ok(at) } else { Err(IDEM_ERR_MISALIGNED) }
     }
 
+    /// So many of them, next to each other; the first of none may be anywhere.
+    fn check_array<T>(&self, at: *const T, count: usize) -> Called<NonNull<T>> {
+        if count == 0 {
+            return Ok(NonNull::dangling());
+        }
+        if count > isize::MAX as usize / size_of::<T>().max(1) {
+            return self.check(at).and(Err(IDEM_ERR_TOO_LONG));
+        }
+        self.check(at)
+    }
+
+    /// What a structure says of its length, if that may be.
+    fn check_size<T: Versioned>(&self, at: *const T) -> Called<usize> {
+        let size = *self.object(at.cast::<usize>())?;
+        self.check(at)?;
+        if (T::LEAST..=SIZED_MOST).contains(&size) { Ok(size) } else { Err(IDEM_ERR_SIZE) }
+    }
+
     /// An object, or a structure to read.
     #[inline]
     pub(crate) fn object<T>(&self, at: *const T) -> Called<&T> {
@@ -102,13 +120,7 @@ impl Border {
     /// So many of them, next to each other; null if there are none.
     #[inline]
     pub(crate) fn array<T>(&self, at: *const T, count: usize) -> Called<&[T]> {
-        if count == 0 {
-            return Ok(&[]);
-        }
-        let at = self.check(at)?;
-        if count > isize::MAX as usize / size_of::<T>().max(1) {
-            return Err(IDEM_ERR_TOO_LONG);
-        }
+        let at = self.check_array(at, count)?;
         // SAFETY: ffi.1, ffi.2; and no longer than an array can be.
         Ok(unsafe { core::slice::from_raw_parts(at.as_ptr(), count) })
     }
@@ -136,15 +148,9 @@ impl Border {
     /// Where so many results go; null if there are none.
     #[inline]
     pub(crate) fn outs<T>(&self, at: *mut T, count: usize) -> Called<&mut [MaybeUninit<T>]> {
-        if count == 0 {
-            return Ok(&mut []);
-        }
-        let at = self.check(at)?;
-        if count > isize::MAX as usize / size_of::<T>().max(1) {
-            return Err(IDEM_ERR_TOO_LONG);
-        }
+        let at = self.check_array(at, count)?;
         // SAFETY: ffi.1, ffi.2; and no longer than an array can be.
-        Ok(unsafe { core::slice::from_raw_parts_mut(at.as_ptr().cast(), count) })
+        Ok(unsafe { core::slice::from_raw_parts_mut(at.cast().as_ptr(), count) })
     }
 
     /// An object that one thread uses at a time.
@@ -165,13 +171,7 @@ impl Border {
 
     /// So many of them.
     pub(crate) fn change_array<T: Plain>(&self, at: *mut T, count: usize) -> Called<&mut [T]> {
-        if count == 0 {
-            return Ok(&mut []);
-        }
-        let at = self.check(at)?;
-        if count > isize::MAX as usize / size_of::<T>().max(1) {
-            return Err(IDEM_ERR_TOO_LONG);
-        }
+        let at = self.check_array(at, count)?;
         // SAFETY: ffi.1, ffi.2; and no longer than an array can be.
         Ok(unsafe { core::slice::from_raw_parts_mut(at.as_ptr(), count) })
     }
@@ -209,18 +209,12 @@ impl Border {
     #[inline]
     pub(crate) fn sized<T: Versioned>(&self, at: *const T) -> Called<Seen<'_, T>> {
         let size = *self.object(at.cast::<usize>())?;
-        if size == size_of::<T>() { self.object(at).map(Seen::Whole) } else { self.fit(at, size) }
+        if size == size_of::<T>() { self.object(at).map(Seen::Whole) } else { self.fit(at) }
     }
 
     #[cold]
-    fn fit<T: Versioned>(&self, at: *const T, size: usize) -> Called<Seen<'_, T>> {
-        if !at.is_aligned() {
-            return Err(IDEM_ERR_MISALIGNED);
-        }
-        let known = size_of::<T>();
-        if !(T::LEAST..=SIZED_MOST).contains(&size) {
-            return Err(IDEM_ERR_SIZE);
-        }
+    fn fit<T: Versioned>(&self, at: *const T) -> Called<Seen<'_, T>> {
+        let (size, known) = (self.check_size(at)?, size_of::<T>());
         let given = self.array(at.cast::<u8>(), size)?;
         if given.iter().skip(known).any(|byte| *byte != 0) {
             return Err(IDEM_ERR_UNSUPPORTED);
@@ -237,13 +231,7 @@ impl Border {
 
     /// Fills in a structure of the length that the caller knows, and leaves its size as it is.
     pub(crate) fn fill_sized<T: Versioned>(&self, at: *mut T, mut value: T) -> Called {
-        let size = *self.object(at.cast_const().cast::<usize>())?;
-        if !at.is_aligned() {
-            return Err(IDEM_ERR_MISALIGNED);
-        }
-        if !(T::LEAST..=SIZED_MOST).contains(&size) {
-            return Err(IDEM_ERR_SIZE);
-        }
+        let size = self.check_size(at)?;
         // SAFETY: `Versioned` (its first field is its size).
         unsafe { (&raw mut value).cast::<usize>().write(size) };
         let given = self.outs(at.cast::<u8>(), size)?;
@@ -268,6 +256,14 @@ impl Border {
     /// The same, where null says that there is none.
     pub(crate) fn take_optional<T>(&self, at: *mut T) -> Called<Option<Box<T>>> {
         if at.is_null() { Ok(None) } else { self.take(at).map(Some) }
+    }
+}
+
+/// Writes a result, if somebody wants it.
+#[inline]
+pub(crate) fn tell<T>(out: Option<&mut MaybeUninit<T>>, value: T) {
+    if let Some(out) = out {
+        out.write(value);
     }
 }
 

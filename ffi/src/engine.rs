@@ -2,7 +2,7 @@
 
 use idem::Engine;
 
-use crate::boundary::{call, give};
+use crate::boundary::{call, give, tell};
 use crate::config::idem_config_t;
 use crate::convert::timeout;
 use crate::log;
@@ -116,9 +116,7 @@ pub unsafe extern "C" fn idem_tick(engine: *const idem_engine_t, more: *mut bool
     call(|c| {
         let (engine, more) = (c.object(engine)?, c.optional_out(more)?);
         let is_more = engine.engine().tick();
-        if let Some(more) = more {
-            more.write(is_more);
-        }
+        tell(more, is_more);
         Ok(())
     })
 }

@@ -2,9 +2,9 @@
 
 use core::ffi::c_void;
 
-use idem::{Completion, Engine, Lease, Reason, Stale, Token};
+use idem::{Engine, Lease, Reason, Stale, Token};
 
-use crate::boundary::{Called, Lent, call};
+use crate::boundary::{Called, Lent, call, tell};
 use crate::convert::{bounded, millis, of_completion, reason as reason_of};
 use crate::engine::idem_engine_t;
 use crate::status::idem_status_t::{self, *};
@@ -57,15 +57,9 @@ pub unsafe extern "C" fn idem_complete(
         let response = c.bytes(response)?;
         let retention = bounded(retention_ms)?;
         let ended = engine.complete_raw(token_of(&lease), response, retention);
-        tell(out, ended?);
+        tell(out, of_completion(ended?));
         Ok(())
     })
-}
-
-fn tell(out: Option<&mut core::mem::MaybeUninit<u32>>, completion: Completion) {
-    if let Some(out) = out {
-        out.write(of_completion(completion));
-    }
 }
 
 /// As idem_complete, without copying: the bytes stay where they are until `destroy` is called with `user`,
@@ -95,7 +89,7 @@ pub unsafe extern "C" fn idem_complete_owned(
             None => lease.complete_owned(lent),
             Some(time) => lease.complete_owned_for(lent, time),
         };
-        tell(out, ended?);
+        tell(out, of_completion(ended?));
         Ok(())
     })
 }
@@ -115,17 +109,19 @@ pub unsafe extern "C" fn idem_complete_batch(
     call(|c| {
         let engine = c.object(engine)?.engine();
         let endings = c.change_array(endings, count)?;
-        let mut leases = Vec::with_capacity(count);
+        let (mut places, mut leases) = (Vec::with_capacity(count), Vec::with_capacity(count));
         for (index, ending) in endings.iter_mut().enumerate() {
             let found = c
                 .bytes(ending.response)
                 .and_then(|response| Ok((lease_of(engine, &ending.lease)?, response)));
             match found {
-                Ok(found) => leases.push((index, found)),
+                Ok(found) => {
+                    places.push(index);
+                    leases.push(found);
+                }
                 Err(status) => ending.status = status as i32,
             }
         }
-        let (places, leases): (Vec<_>, Vec<_>) = leases.into_iter().unzip();
         for (place, ended) in places.into_iter().zip(Lease::complete_batch(leases)) {
             let ending = &mut endings[place];
             match ended {
@@ -157,7 +153,8 @@ pub unsafe extern "C" fn idem_fail(
         let (engine, out) = (c.object(engine)?.engine(), c.optional_out(completion)?);
         let (error, retention) = (c.bytes(error)?, bounded(retention_ms)?);
         let lease = lease_of(engine, &lease)?;
-        tell(out, lease.fail(error, retention.unwrap_or_default())?);
+        let ended = lease.fail(error, retention.unwrap_or_default());
+        tell(out, of_completion(ended?));
         Ok(())
     })
 }

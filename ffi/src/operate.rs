@@ -2,7 +2,7 @@
 
 use idem::{HaltToken, Outcome, RawOutcome, Resolution, Resolved};
 
-use crate::boundary::call;
+use crate::boundary::{call, tell};
 use crate::claim::{claim_of, key_of};
 use crate::convert::{bounded, of_completion, of_removal};
 use crate::engine::idem_engine_t;
@@ -70,9 +70,7 @@ pub unsafe extern "C" fn idem_forget(
         let key = key_of(c, engine, c.object(key)?)?;
         let removal = if force { engine.forget_forced(key) } else { engine.forget(key) };
         let removal = of_removal(removal?);
-        if let Some(out) = out {
-            out.write(removal);
-        }
+        tell(out, removal);
         Ok(())
     })
 }
@@ -92,9 +90,7 @@ pub unsafe extern "C" fn idem_detach(
     call(|c| {
         let (engine, out) = (c.object(engine)?.engine(), c.optional_out(done)?);
         let is_done = engine.detach(key_of(c, engine, c.object(key)?)?)?;
-        if let Some(out) = out {
-            out.write(is_done);
-        }
+        tell(out, is_done);
         Ok(())
     })
 }
@@ -116,9 +112,7 @@ pub unsafe extern "C" fn idem_force_end(
         let (engine, out) = (c.object(engine)?.engine(), c.optional_out(done)?);
         let policy = crate::convert::on_end(on_end)?.unwrap_or_default();
         let is_done = engine.force_end(key_of(c, engine, c.object(key)?)?, policy)?;
-        if let Some(out) = out {
-            out.write(is_done);
-        }
+        tell(out, is_done);
         Ok(())
     })
 }
@@ -156,8 +150,8 @@ pub unsafe extern "C" fn idem_resolve(
             _ => return Err(IDEM_ERR_VALUE),
         };
         let resolved = engine.resolve(key, HaltToken::from_u32(halt), resolution)?;
-        if let (Some(out), Resolved::Completed(fit)) = (out, resolved) {
-            out.write(of_completion(fit));
+        if let Resolved::Completed(fit) = resolved {
+            tell(out, of_completion(fit));
         }
         Ok(())
     })

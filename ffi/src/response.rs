@@ -5,7 +5,7 @@ use core::mem::ManuallyDrop;
 
 use idem::Replay;
 
-use crate::boundary::call;
+use crate::boundary::{call, tell};
 use crate::convert::of_info;
 use crate::status::idem_status_t::{self, *};
 use crate::types::{idem_info_t, idem_response_t};
@@ -108,9 +108,7 @@ pub(crate) fn copy(
     buffer: &mut [core::mem::MaybeUninit<u8>],
     len: Option<&mut core::mem::MaybeUninit<usize>>,
 ) -> crate::boundary::Called {
-    if let Some(len) = len {
-        len.write(bytes.len());
-    }
+    tell(len, bytes.len());
     let place = buffer.get_mut(..bytes.len()).ok_or(IDEM_ERR_BUFFER)?;
     place.write_copy_of_slice(bytes);
     Ok(())
