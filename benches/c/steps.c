@@ -57,6 +57,8 @@ static idem_engine_t *filled(uint64_t keys) {
     idem_config_t config = idem_config_init();
     config.records = keys ? keys : 1;
     config.bytes = keys * 400 + (1 << 20);
+    config.has_secret = IDEM_SWITCH_ON;
+    memset(config.secret, 1, sizeof config.secret);
     idem_engine_t *engine;
     check(idem_engine_open(&config, &engine));
     for (uint64_t counter = 0; counter < keys; counter++) {

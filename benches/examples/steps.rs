@@ -56,7 +56,8 @@ fn execute(engine: &Engine, counter: u64) -> Lease {
 /// An engine with `keys` completed records that stay.
 fn filled(keys: u64) -> Engine {
     let records = usize::try_from(keys.max(1)).expect("fewer");
-    let engine = Engine::builder().records(records).bytes(keys * 400 + (1 << 20)).build();
+    let engine =
+        Engine::builder().records(records).bytes(keys * 400 + (1 << 20)).secret([1; 16]).build();
     let engine = engine.expect("the configuration is valid");
     for counter in 0..keys {
         execute(&engine, counter).complete(&RESPONSE).expect("the lease is live");

@@ -10,18 +10,14 @@ use crate::builder::{Builder, ConfigError};
 use crate::claim::{Claim, ClaimError};
 use crate::clock::bounded_millis;
 use crate::helper::Helper;
-use crate::hook::What;
 use crate::inspect::{Listed, Status};
 use crate::key::{Fingerprint, FingerprintBuilder, Key, KeyError, Scope, Secret};
 use crate::lease::{Lease, Token, TokenError};
 use crate::namespace::{Namespace, NamespaceOptions};
 use crate::outcome::{OnError, Outcome};
-use crate::protocol::{Ask, Claimed, Core, Held, Refusal, Terms, Undecided, WINDOW};
+use crate::protocol::{Core, Terms};
 use crate::realms::{Home, Limits, Realm, Realms};
-use crate::record::response::Kind;
-use crate::replay::Replay;
-use crate::stats::{Count, Stats};
-use crate::waiter::{InFlight, Waiter};
+use crate::stats::Stats;
 
 /// Decides, for every key, whether it has been seen and what became of it.
 ///
@@ -50,18 +46,6 @@ struct Defined {
     number: u32,
     terms: Terms,
     limits: Limits,
-}
-
-/// How a claim's outcome is told: with a lease, or in a binding with its token.
-pub(crate) trait Told: From<Outcome> {
-    fn executes(engine: &Engine, held: Held) -> Self;
-}
-
-impl Told for Outcome {
-    #[inline(always)]
-    fn executes(engine: &Engine, held: Held) -> Self {
-        Outcome::Execute(Lease::new(engine.anchor(), held))
-    }
 }
 
 /// A namespace, as the keys in it need it.
@@ -145,13 +129,13 @@ impl Engine {
     /// The caller's own 128 bits as a key. They are the whole identity: equal bits are the same
     /// key.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn raw_key(&self, bits: u128) -> Key {
         self.raw_key_in(self.within(), bits)
     }
 
     /// The default namespace.
-    #[inline]
+    #[inline(always)]
     fn within(&self) -> Within<'_> {
         Within { name: &[], number: 0, terms: self.0.terms }
     }
@@ -178,13 +162,13 @@ impl Engine {
         Ok(self.key_with(within, scope, id))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn raw_key_in(&self, within: Within<'_>, bits: u128) -> Key {
         self.key_with(within, Scope::None, self.0.secret.raw_id(within.name, bits))
     }
 
     /// The key of an id, in the namespace's epoch of now.
-    #[inline]
+    #[inline(always)]
     fn key_with(&self, within: Within<'_>, scope: Scope<'_>, id: [u64; 2]) -> Key {
         let realms = &self.0.core.realms;
         let scope = match scope {
@@ -199,7 +183,7 @@ impl Engine {
     }
 
     /// The id that a namespace's key has in an epoch; or the other way round.
-    #[inline]
+    #[inline(always)]
     fn in_epoch(&self, id: [u64; 2], epoch: u32) -> [u64; 2] {
         if epoch == 0 {
             return id;
@@ -210,8 +194,8 @@ impl Engine {
 
     /// A key that was made before its namespace was cleared is the key of the same name after it: this
     /// is its id and its home now, if they are not what they were.
-    #[inline]
-    fn moved(&self, id: [u64; 2], home: Home) -> Option<([u64; 2], Home)> {
+    #[inline(always)]
+    pub(crate) fn moved(&self, id: [u64; 2], home: Home) -> Option<([u64; 2], Home)> {
         let epoch = self.0.core.realms.epoch(home.namespace);
         let is_moved = epoch != home.epoch;
         is_moved.then(|| {
@@ -291,176 +275,6 @@ impl Engine {
     #[must_use]
     pub fn fingerprint(&self) -> FingerprintBuilder {
         self.0.secret.fingerprint()
-    }
-
-    /// Claims a key: decides, in one linearizable step, whether the caller executes.
-    ///
-    /// Does not block. A claim that finds an owner at work is registered as a waiter there and
-    /// then, unless it says otherwise.
-    ///
-    /// # Errors
-    /// A key of another engine, or terms out of bounds.
-    #[inline]
-    pub fn claim(&self, claim: impl Into<Claim>) -> Result<Outcome, ClaimError> {
-        self.claim_on(&claim.into())
-    }
-
-    /// By reference: a claim that has just been put together is slow to copy (the processor waits
-    /// for its words to leave the store buffer before it can load two of them at once).
-    pub(crate) fn claim_on<O: Told>(&self, claim: &Claim) -> Result<O, ClaimError> {
-        let ask = claim.ask(self.0.id)?;
-        if let Some((id, home)) = self.moved(ask.identity.id, ask.home) {
-            return self.claim_on(&claim.at(id, home));
-        }
-        Ok(self.outcome_of(ask, self.0.core.seek(ask)))
-    }
-
-    /// Claims many keys in one call: faster than one by one, since their cache misses overlap. For
-    /// consumers of queues, and for whoever sits behind a boundary that is slow to cross.
-    ///
-    /// The outcomes are in the order of the claims, and each is what it would be alone. They are
-    /// decided one after the other and not in one step: of a key that is in the batch twice, the
-    /// second claim finds the first one's lease, and gets [`Outcome::InFlight`] (K9). Such a claim
-    /// should say [`wait(false)`](Claim::wait), or it waits for its own caller.
-    ///
-    /// # Errors
-    /// As [`claim`](Self::claim), for the first claim that is wrong; nothing has been claimed then.
-    ///
-    /// ```
-    /// use idem::{Claim, Engine, Lease, Outcome, Scope};
-    /// let engine = Engine::new()?;
-    /// let claims: Vec<_> = ["a", "b", "c"]
-    ///     .iter()
-    ///     .map(|message| engine.key(Scope::None, message.as_bytes()).map(Claim::new))
-    ///     .collect::<Result<_, _>>()?;
-    /// let mut done: Vec<(Lease, &[u8])> = Vec::new();
-    /// for outcome in engine.claim_batch(&claims)? {
-    ///     if let Outcome::Execute(lease) = outcome {
-    ///         done.push((lease, b"handled"));
-    ///     }
-    /// }
-    /// assert!(Lease::complete_batch(done).iter().all(Result::is_ok));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn claim_batch(&self, claims: &[Claim]) -> Result<Vec<Outcome>, ClaimError> {
-        let mut outcomes = Vec::with_capacity(claims.len());
-        self.claim_all(claims, &mut outcomes)?;
-        Ok(outcomes)
-    }
-
-    /// The same, told to `outcomes` as they come.
-    pub(crate) fn claim_all<O: Told>(
-        &self,
-        claims: &[Claim],
-        outcomes: &mut impl Extend<O>,
-    ) -> Result<(), ClaimError> {
-        let mut is_moved = false;
-        for claim in claims {
-            let ask = claim.ask(self.0.id)?;
-            is_moved |= self.moved(ask.identity.id, ask.home).is_some();
-        }
-        if is_moved {
-            for claim in claims {
-                outcomes.extend([self.claim_on(claim)?]);
-            }
-            return Ok(());
-        }
-        let core = &self.0.core;
-        for window in claims.chunks(WINDOW) {
-            let asks = window.iter().map(Claim::checked_ask);
-            let prefetched = core.prefetch(asks.clone().map(|ask| ask.identity.id));
-            let outcome =
-                |(index, ask)| self.outcome_of(ask, core.seek_in(&prefetched, index, ask));
-            outcomes.extend(asks.enumerate().map(outcome));
-        }
-        Ok(())
-    }
-
-    /// What a claim comes to, which was sought. Most claims are replays, of what has bytes.
-    #[inline(always)]
-    fn outcome_of<O: Told>(&self, ask: &Ask, sought: Result<u32, Undecided>) -> O {
-        match sought {
-            Ok(loc) if self.0.core.response(loc).kind().has_body() => {
-                O::from(Outcome::Replay(self.replay(loc, ask.identity.id)))
-            }
-            sought => self.outcome(ask, sought),
-        }
-    }
-
-    /// A replay of the response at `loc`, which the caller holds and which has bytes: what most claims
-    /// come to. Where it is called the outcome is made in its place: outcomes are large, and slow to
-    /// copy while they are still being written.
-    #[inline(always)]
-    fn replay(&self, loc: u32, id: [u64; 2]) -> Replay {
-        self.0.core.report(Count::Replays, What::Replayed, id);
-        Replay::new(self.anchor(), loc)
-    }
-
-    /// What a claim comes to, which was sought; counted and told.
-    #[inline(never)]
-    fn outcome<O: Told>(&self, ask: &Ask, sought: Result<u32, Undecided>) -> O {
-        match sought {
-            Ok(loc) => O::from(self.finished(loc, ask.identity.id)),
-            Err(undecided) => self.decide(undecided, ask),
-        }
-    }
-
-    fn decide<O: Told>(&self, undecided: Undecided, ask: &Ask) -> O {
-        let (core, id) = (&self.0.core, ask.identity.id);
-        let mut claimed = Claimed::Refused(Refusal::Closed);
-        core.decide(undecided, ask, &mut claimed);
-        let told = match claimed {
-            Claimed::Execute(held) => {
-                core.report(Count::Executes, What::Executes, id);
-                return O::executes(self, held);
-            }
-            Claimed::Finished(loc) => self.finished(loc, id),
-            Claimed::InFlight(waiting, facts, term) => {
-                core.report(Count::InFlight, What::InFlight, id);
-                let waiter = waiting.map(|waiting| Waiter::new(self.anchor(), waiting));
-                Outcome::InFlight(InFlight::new(core, waiter, facts, term))
-            }
-            Claimed::Mismatch(state) => {
-                core.report(Count::Mismatches, What::Mismatched(state), id);
-                Outcome::Mismatch(state)
-            }
-            Claimed::Refused(Refusal::Full(limit)) => {
-                core.report(Count::full(limit), What::Full(limit), id);
-                Outcome::Full(limit)
-            }
-            Claimed::Refused(Refusal::Closed) => {
-                core.report(Count::Closed, What::Closed, id);
-                Outcome::Closed
-            }
-        };
-        O::from(told)
-    }
-
-    /// What a finished record says; its hold is taken over, or let go of with the replay.
-    fn finished(&self, loc: u32, id: [u64; 2]) -> Outcome {
-        let core = &self.0.core;
-        let replay = Replay::new(self.anchor(), loc);
-        let response = core.response(loc);
-        match response.kind() {
-            Kind::Response | Kind::Error | Kind::Value | Kind::Failure => {
-                core.report(Count::Replays, What::Replayed, id);
-                Outcome::Replay(replay)
-            }
-            Kind::Tombstone => {
-                core.report(Count::Done, What::Done, id);
-                Outcome::Done(replay.info())
-            }
-            Kind::Cancelled => {
-                let reason = response.reason();
-                core.report(Count::Cancelled, What::Cancelled(reason), id);
-                Outcome::Cancelled(reason)
-            }
-            Kind::Halted => {
-                let reason = response.reason();
-                core.report(Count::Halted, What::Halted(reason), id);
-                Outcome::Halted(reason)
-            }
-        }
     }
 
     /// A lease from its token; as good as the one the token was taken from, also in that dropping it
@@ -547,6 +361,7 @@ impl Engine {
         Stats::read(&self.0.core)
     }
 
+    #[inline]
     pub(crate) fn id(&self) -> u64 {
         self.0.id
     }
@@ -555,6 +370,7 @@ impl Engine {
         self.0.terms
     }
 
+    #[inline]
     pub(crate) fn core(&self) -> &Core {
         &self.0.core
     }
@@ -578,6 +394,7 @@ impl Engine {
         (self.0.max_run, self.0.on_error)
     }
 
+    #[inline]
     pub(crate) fn anchor(&self) -> Arc<Anchor> {
         self.0.anchors[self.0.core.shard()].clone()
     }

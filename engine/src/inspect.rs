@@ -130,8 +130,7 @@ fn finished_status(glance: &Glance, now: u64) -> Status {
     let kind = glance.kind();
     match kind {
         Kind::Response | Kind::Error | Kind::Value | Kind::Failure | Kind::Tombstone => {
-            let is_error = matches!(kind, Kind::Error | Kind::Failure);
-            Status::Completed { info, length: glance.length(), is_error }
+            Status::Completed { info, length: glance.length(), is_error: kind.is_error() }
         }
         Kind::Cancelled => Status::Cancelled(glance.reason(), info),
         Kind::Halted => Status::Halted(glance.reason(), info, HaltToken(glance.incident())),

@@ -158,7 +158,7 @@ impl Secret {
 
     /// The caller's own bits, apart from all ids that are hashes: without the secret nobody can make
     /// one equal the other.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn raw_id(&self, namespace: &[u8], bits: u128) -> [u64; 2] {
         if !namespace.is_empty() {
             return self.raw_id_in(namespace, bits);

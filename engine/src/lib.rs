@@ -116,6 +116,7 @@ mod callback;
 mod claim;
 mod clock;
 mod completions;
+mod decide;
 mod engine;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -170,7 +171,7 @@ pub use outcome::{
     Completion, Info, Limit, NoBody, OnEnd, OnError, Origin, Outcome, Reason, Removal, Stale,
     State, WaitOutcome,
 };
-pub use raw::RawOutcome;
+pub use raw::Told;
 pub use replay::Replay;
 pub use run::Ran;
 pub use run_async::{OnDrop, Work};

@@ -8,38 +8,30 @@ use std::sync::Arc;
 
 use crate::claim::{Claim, ClaimError};
 use crate::clock::bounded_millis;
-use crate::engine::{Anchor, Engine, Told};
+use crate::engine::{Anchor, Engine};
 use crate::inspect::HaltToken;
 use crate::key::Key;
 use crate::lease::{Lease, Token, TokenError};
 use crate::outcome::{Completion, OnEnd, Origin, Outcome, Reason};
-use crate::protocol::{Ending, Held};
+use crate::protocol::{Ending, Held, WINDOW};
 use crate::realms::Home;
 use crate::record::response::Kind;
 use crate::replay::Replay;
 
-/// What a claim came to, where a lease is told as its token: see [`Engine::claim_raw`].
-#[derive(Debug)]
-#[must_use]
-pub enum RawOutcome {
-    /// The caller executes. Nothing is abandoned if this is lost; the lease runs out.
-    Execute(Token),
+/// Who is told what a claim came to: see [`Engine::claim_raw`]. The usual outcomes have a function each, so
+/// that none is put together only to be taken apart.
+pub trait Told {
+    /// What that comes to.
+    type Is;
+
+    /// The caller executes. Nothing is abandoned if the token is lost; the lease runs out.
+    fn executes(&mut self, token: Token) -> Self::Is;
+
+    /// The record has a response.
+    fn replays(&mut self, replay: Replay) -> Self::Is;
+
     /// Anything else.
-    Other(Outcome),
-}
-
-impl From<Outcome> for RawOutcome {
-    #[inline(always)]
-    fn from(outcome: Outcome) -> Self {
-        RawOutcome::Other(outcome)
-    }
-}
-
-impl Told for RawOutcome {
-    #[inline(always)]
-    fn executes(engine: &Engine, held: Held) -> Self {
-        RawOutcome::Execute(Token { engine: engine.id(), held })
-    }
+    fn other(&mut self, outcome: Outcome) -> Self::Is;
 }
 
 impl Token {
@@ -86,9 +78,18 @@ impl Token {
 }
 
 impl Replay {
+    /// Whether it is an error that the owner shared, and the bytes: in one look.
+    #[must_use]
+    #[inline(always)]
+    pub fn contents(&self) -> (bool, &[u8]) {
+        let (kind, bytes) = self.response().contents();
+        (kind.is_error(), bytes)
+    }
+
     /// Takes the replay apart. Nothing is let go of: [`from_raw`](Self::from_raw) puts it together again. The
     /// first word is not zero.
     #[must_use]
+    #[inline]
     pub fn into_raw(self) -> [u64; 2] {
         let this = ManuallyDrop::new(self);
         let (anchor, loc) = this.parts();
@@ -102,6 +103,7 @@ impl Replay {
     /// # Safety
     /// The words came from `into_raw`, and of all replays put together from them one at most is dropped.
     #[must_use]
+    #[inline]
     pub unsafe fn from_raw([anchor, loc]: [u64; 2]) -> Self {
         let anchor = ptr::with_exposed_provenance::<Anchor>(anchor as usize);
         // SAFETY: by the caller's promise it came from `Arc::into_raw`.
@@ -120,29 +122,41 @@ impl Key {
     }
 }
 
+impl Claim {
+    /// Claims of a batch that are looked at together: a batch of as many gains all that there is to gain.
+    pub const WINDOW: usize = WINDOW;
+}
+
 impl Engine {
+    /// What [`claim`](Self::claim) would find wrong with it.
+    ///
+    /// # Errors
+    /// As `claim`.
+    pub fn check_claim(&self, claim: &Claim) -> Result<(), ClaimError> {
+        claim.ask(self.id()).map(|_| ())
+    }
+
     /// As [`claim`](Self::claim), with the lease as its token: nothing is counted for a handle that
     /// nobody has.
     ///
     /// # Errors
-    /// As `claim`.
-    #[inline]
-    pub fn claim_raw(&self, claim: &Claim) -> Result<RawOutcome, ClaimError> {
-        self.claim_on(claim)
+    /// As `claim`; `told` is told nothing then.
+    #[inline(always)]
+    pub fn claim_raw<T: Told>(&self, claim: &Claim, told: &mut T) -> Result<T::Is, ClaimError> {
+        self.claim_told(claim, told)
     }
 
-    /// As [`claim_batch`](Self::claim_batch); each outcome is given to `each`, in the order of the claims,
-    /// before the next is decided.
+    /// As [`claim_batch`](Self::claim_batch); `told` is told of each claim in turn.
     ///
     /// # Errors
-    /// As `claim_batch`.
+    /// As `claim_batch`; `told` is told nothing then.
     #[inline]
     pub fn claim_batch_raw(
         &self,
         claims: &[Claim],
-        each: impl FnMut(RawOutcome),
+        told: &mut impl Told<Is = ()>,
     ) -> Result<(), ClaimError> {
-        self.claim_all(claims, &mut Each(each))
+        self.claim_each(claims, told)
     }
 
     /// As [`Lease::complete`](crate::Lease::complete), or with a retention as
@@ -208,16 +222,6 @@ impl Engine {
         }
         let home = Home { namespace, epoch, scope };
         Ok(Key { id: [low, high], engine, home, terms: self.terms() })
-    }
-}
-
-/// What is called with each outcome of a batch.
-struct Each<F>(F);
-
-impl<F: FnMut(RawOutcome)> Extend<RawOutcome> for Each<F> {
-    #[inline]
-    fn extend<T: IntoIterator<Item = RawOutcome>>(&mut self, outcomes: T) {
-        outcomes.into_iter().for_each(&mut self.0);
     }
 }
 

@@ -21,20 +21,23 @@ pub struct Replay {
 
 impl Replay {
     /// Takes over one hold on the response at `loc`.
+    #[inline]
     pub(crate) fn new(anchor: Arc<Anchor>, loc: u32) -> Self {
         Self { anchor, loc }
     }
 
     /// The bytes; none, if it is a [typed](crate::Typed) value.
     #[must_use]
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         self.response().bytes()
     }
 
     /// Whether it is an error that the owner shared, not a response.
     #[must_use]
+    #[inline]
     pub fn is_error(&self) -> bool {
-        matches!(self.response().kind(), Kind::Error | Kind::Failure)
+        self.response().kind().is_error()
     }
 
     /// How old it is, and how long the record is kept.
@@ -57,11 +60,13 @@ impl Replay {
     }
 
     /// What `into_raw` takes apart.
+    #[inline]
     pub(crate) fn parts(&self) -> (&Arc<Anchor>, u32) {
         (&self.anchor, self.loc)
     }
 
-    fn response(&self) -> Response<'_> {
+    #[inline]
+    pub(crate) fn response(&self) -> Response<'_> {
         self.anchor.core.response(self.loc)
     }
 }
@@ -69,6 +74,7 @@ impl Replay {
 impl Deref for Replay {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         self.as_bytes()
     }
@@ -88,6 +94,7 @@ impl Clone for Replay {
 }
 
 impl Drop for Replay {
+    #[inline]
     fn drop(&mut self) {
         self.anchor.core.end_replay(self.loc);
     }

@@ -186,16 +186,17 @@ impl Border {
     }
 
     /// So many structures next to each other, each as long as the first says of itself.
+    #[inline]
     pub(crate) fn sized_array<T: Versioned + 'static>(
         &self,
         at: *const T,
         count: usize,
-    ) -> Called<impl Iterator<Item = Called<Seen<'_, T>>>> {
+    ) -> Called<impl Iterator<Item = Called<Seen<'_, T>>> + Clone> {
         let size = if count == 0 { 0 } else { *self.object(at.cast::<usize>())? };
-        let place =
-            move |index: usize| at.cast::<u8>().wrapping_add(index.wrapping_mul(size)).cast();
-        Ok((0..count).map(move |index| {
-            let at: *const T = place(index);
+        let mut next = at.cast::<u8>();
+        Ok((0..count).map(move |_| {
+            let at: *const T = next.cast();
+            next = next.wrapping_add(size);
             // One that says that it is longer would be read beyond its end.
             if *self.object(at.cast::<usize>())? != size {
                 return Err(IDEM_ERR_SIZE);

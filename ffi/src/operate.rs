@@ -1,8 +1,10 @@
 //! Acting on keys from outside, without their leases.
 
-use idem::{HaltToken, Outcome, RawOutcome, Resolution, Resolved};
+use core::time::Duration;
 
-use crate::boundary::{call, tell};
+use idem::{Engine, HaltToken, Outcome, Replay, Resolution, Resolved, Token, Told};
+
+use crate::boundary::{Called, call, tell};
 use crate::claim::{claim_of, key_of};
 use crate::convert::{bounded, of_completion, of_removal};
 use crate::engine::idem_engine_t;
@@ -34,21 +36,37 @@ pub unsafe extern "C" fn idem_once(
         if retention.is_some_and(|time| time.is_zero()) {
             return Err(IDEM_ERR_RANGE);
         }
-        let is_first = match engine.claim_raw(&claim.wait(false))? {
-            // Stale: the lease ran out between two instructions, and somebody else has seen it.
-            RawOutcome::Execute(token) => engine.complete_raw(token, &[], retention).is_ok(),
-            RawOutcome::Other(Outcome::Full(_)) => return Err(IDEM_FULL),
-            RawOutcome::Other(
-                Outcome::InFlight(_)
-                | Outcome::Replay(_)
-                | Outcome::Done(_)
-                | Outcome::Cancelled(_),
-            ) => false,
-            RawOutcome::Other(_) => return Err(IDEM_UNDECIDED),
-        };
-        out.write(is_first);
+        let is_first = engine.claim_raw(&claim.wait(false), &mut First { engine, retention })?;
+        out.write(is_first?);
         Ok(())
     })
+}
+
+/// Marks a key as seen by whoever claims it first.
+struct First<'e> {
+    engine: &'e Engine,
+    retention: Option<Duration>,
+}
+
+impl Told for First<'_> {
+    type Is = Called<bool>;
+
+    fn executes(&mut self, token: Token) -> Called<bool> {
+        // Stale: the lease ran out between two instructions, and somebody else has seen it.
+        Ok(self.engine.complete_raw(token, &[], self.retention).is_ok())
+    }
+
+    fn replays(&mut self, _: Replay) -> Called<bool> {
+        Ok(false)
+    }
+
+    fn other(&mut self, outcome: Outcome) -> Called<bool> {
+        match outcome {
+            Outcome::InFlight(_) | Outcome::Done(_) | Outcome::Cancelled(_) => Ok(false),
+            Outcome::Full(_) => Err(IDEM_FULL),
+            _ => Err(IDEM_UNDECIDED),
+        }
+    }
 }
 
 /// Removes the record of a key: the next claim executes. A key in flight or halted is left alone, unless

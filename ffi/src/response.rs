@@ -13,12 +13,13 @@ use crate::types::{idem_info_t, idem_response_t};
 pub(crate) const NO_RESPONSE: idem_response_t =
     idem_response_t { data: core::ptr::null(), len: 0, opaque: [0; 2] };
 
-#[inline]
-pub(crate) fn of_replay(replay: Replay) -> idem_response_t {
-    let bytes = replay.as_bytes();
+/// Whether it is an error, and the response.
+#[inline(always)]
+pub(crate) fn of_replay(replay: Replay) -> (bool, idem_response_t) {
+    let (is_error, bytes) = replay.contents();
     let (data, len) = (bytes.as_ptr(), bytes.len());
     let data = if len == 0 { core::ptr::null() } else { data };
-    idem_response_t { data, len, opaque: replay.into_raw() }
+    (is_error, idem_response_t { data, len, opaque: replay.into_raw() })
 }
 
 /// The first byte of a response; null if it has none, or was released.

@@ -88,13 +88,13 @@ enum Finding {
 }
 
 impl Finding {
-    #[inline]
+    #[inline(always)]
     fn of(response: Response<'_>, ask: &Ask, now: u64) -> Self {
         if !equal(response.id(), ask.identity.id) {
             Self::Stranger
         } else if response.deadline() <= now {
             Self::Over
-        } else if response.identity().mismatches(&ask.identity) {
+        } else if ask.identity.mismatches(response.fingerprint()) {
             Self::Mismatch
         } else {
             Self::Answer
@@ -327,7 +327,7 @@ impl Core {
             self.tell(index, tenancy, fate);
             return Some(self.replace_dropped(hit, fate, ask, draft));
         }
-        if identity.mismatches(&ask.identity) {
+        if identity.mismatches(ask.identity.fingerprint) {
             // Before any takeover (K4), also of a lease that ran out: its owner may still complete, and
             // a request that is refused is no reason to lose what it did (L2).
             return Some(draft.settle(Claimed::Mismatch(State::InFlight)));

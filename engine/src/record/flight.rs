@@ -72,8 +72,9 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// K4: a check only where both sides gave a fingerprint.
-    pub(crate) fn mismatches(&self, other: &Identity) -> bool {
-        matches!((self.fingerprint, other.fingerprint), (Some(a), Some(b)) if !equal(a, b))
+    #[inline]
+    pub(crate) fn mismatches(&self, fingerprint: Option<[u64; 2]>) -> bool {
+        matches!((self.fingerprint, fingerprint), (Some(a), Some(b)) if !equal(a, b))
     }
 }
 

@@ -90,6 +90,12 @@ impl Kind {
         matches!(self, Kind::Response | Kind::Error | Kind::Value | Kind::Failure)
     }
 
+    /// Whether it is an error that the owner shared.
+    #[inline]
+    pub(crate) fn is_error(self) -> bool {
+        matches!(self, Kind::Error | Kind::Failure)
+    }
+
     /// The state of a record that is finished like this.
     pub(crate) fn state(self) -> State {
         match self {
@@ -252,11 +258,14 @@ impl<'a> Response<'a> {
         Finished::get(self.word(ORIGIN))
     }
 
-    #[inline]
     pub(crate) fn identity(&self) -> Identity {
-        let bound = Bound::get(self.word(OUTCOME)) == 1;
-        let fingerprint = || [self.word(FINGERPRINT), self.word(FINGERPRINT + 1)];
-        Identity { id: self.id(), fingerprint: bound.then(fingerprint) }
+        Identity { id: self.id(), fingerprint: self.fingerprint() }
+    }
+
+    #[inline]
+    pub(crate) fn fingerprint(&self) -> Option<[u64; 2]> {
+        let is_bound = Bound::get(self.word(OUTCOME)) == 1;
+        is_bound.then(|| [self.word(FINGERPRINT), self.word(FINGERPRINT + 1)])
     }
 
     #[inline]
@@ -265,16 +274,24 @@ impl<'a> Response<'a> {
     }
 
     /// The bytes; empty where none were kept, and of a typed value.
-    #[cfg(not(idem_loom))]
     #[inline]
     pub(crate) fn bytes(&self) -> &'a [u8] {
-        if self.form() >= BYTES_HERE {
-            return self.bytes_elsewhere();
+        self.contents().1
+    }
+
+    /// Of which kind it is, and its bytes.
+    #[cfg(not(idem_loom))]
+    #[inline(always)]
+    pub(crate) fn contents(&self) -> (Kind, &'a [u8]) {
+        let outcome = self.word(OUTCOME);
+        let kind = Kind::unpack(KindBits::get(outcome));
+        if Form::get(outcome) >= BYTES_HERE {
+            return (kind, self.bytes_elsewhere());
         }
         let length = Length::get(self.word(LENGTH)) as usize;
         // SAFETY: response.2 and response.3 (held, so allocated; immutable since before it was
         // published).
-        unsafe { self.arena.bytes(self.loc + 1, length) }
+        (kind, unsafe { self.arena.bytes(self.loc + 1, length) })
     }
 
     #[cfg(not(idem_loom))]
@@ -292,8 +309,8 @@ impl<'a> Response<'a> {
 
     /// Loom's atomics are no bytes; models compare words.
     #[cfg(idem_loom)]
-    pub(crate) fn bytes(&self) -> &'a [u8] {
-        &[]
+    pub(crate) fn contents(&self) -> (Kind, &'a [u8]) {
+        (self.kind(), &[])
     }
 
     /// The number of a halted record.

@@ -4,15 +4,55 @@ use core::time::Duration;
 
 use super::{LEASE, Lab, shared, small, under_every_geometry};
 use crate::{
-    Claim, Completion, HaltToken, Lease, NamespaceOptions, Outcome, RawOutcome, Reason, Replay,
-    Scope, Status, Token, TokenError, WaitOutcome,
+    Claim, Completion, HaltToken, Lease, NamespaceOptions, Outcome, Reason, Replay, Scope, Status,
+    Token, TokenError, Told, WaitOutcome,
 };
 
-fn own_raw(lab: &Lab, number: u128) -> Token {
-    match lab.engine.claim_raw(&Claim::new(lab.key(number))).unwrap() {
-        RawOutcome::Execute(token) => token,
-        other @ RawOutcome::Other(_) => panic!("no lease, but {other:?}"),
+/// Tells the token of a lease, or what else it is.
+struct Either;
+
+impl Told for Either {
+    type Is = Result<Token, Outcome>;
+
+    fn executes(&mut self, token: Token) -> Self::Is {
+        Ok(token)
     }
+
+    fn replays(&mut self, replay: Replay) -> Self::Is {
+        Err(Outcome::Replay(replay))
+    }
+
+    fn other(&mut self, outcome: Outcome) -> Self::Is {
+        Err(outcome)
+    }
+}
+
+/// All of a batch, in turn.
+#[derive(Default)]
+struct All(Vec<Result<Token, Outcome>>);
+
+impl Told for All {
+    type Is = ();
+
+    fn executes(&mut self, token: Token) {
+        self.0.push(Either.executes(token));
+    }
+
+    fn replays(&mut self, replay: Replay) {
+        self.0.push(Either.replays(replay));
+    }
+
+    fn other(&mut self, outcome: Outcome) {
+        self.0.push(Either.other(outcome));
+    }
+}
+
+fn claim_raw(lab: &Lab, number: u128) -> Result<Token, Outcome> {
+    lab.engine.claim_raw(&Claim::new(lab.key(number)), &mut Either).unwrap()
+}
+
+fn own_raw(lab: &Lab, number: u128) -> Token {
+    claim_raw(lab, number).unwrap()
 }
 
 #[test]
@@ -53,13 +93,13 @@ fn k2_a_raw_claim_comes_to_what_a_claim_does() {
         let lab = Lab::new(make());
         let first = own_raw(&lab, 1);
         assert_eq!(first.attempt(), 1);
-        let other = lab.engine.claim_raw(&Claim::new(lab.key(1))).unwrap();
-        let RawOutcome::Other(Outcome::InFlight(other)) = other else { panic!("{other:?}") };
+        let other = claim_raw(&lab, 1);
+        let Err(Outcome::InFlight(other)) = other else { panic!("{other:?}") };
         let later = Duration::from_secs(1);
         assert_eq!(lab.engine.complete_raw(first, b"abc", Some(later)), Ok(Completion::Stored));
         assert_eq!(&*shared(other.wait()), b"abc");
-        let replay = lab.engine.claim_raw(&Claim::new(lab.key(1))).unwrap();
-        let RawOutcome::Other(Outcome::Replay(replay)) = replay else { panic!("{replay:?}") };
+        let replay = claim_raw(&lab, 1);
+        let Err(Outcome::Replay(replay)) = replay else { panic!("{replay:?}") };
         assert_eq!(&*replay, b"abc");
         drop(replay);
         lab.pass(2);
@@ -86,28 +126,21 @@ fn k9_a_raw_batch_is_in_the_order_of_its_claims() {
         let lab = Lab::new(make());
         lab.store(lab.key(2), b"two");
         let claims = [1, 2, 1].map(|number| Claim::new(lab.key(number)).wait(false));
-        let mut outcomes = Vec::new();
-        lab.engine.claim_batch_raw(&claims, |outcome| outcomes.push(outcome)).unwrap();
-        let [RawOutcome::Execute(token), RawOutcome::Other(second), RawOutcome::Other(third)] =
-            &outcomes[..]
-        else {
-            panic!("{outcomes:?}")
-        };
+        let mut all = All::default();
+        lab.engine.claim_batch_raw(&claims, &mut all).unwrap();
+        let [Ok(token), Err(second), Err(third)] = &all.0[..] else { panic!("{:?}", all.0) };
         assert!(matches!(second, Outcome::Replay(_)) && matches!(third, Outcome::InFlight(_)));
         assert!(lab.engine.complete_raw(*token, b"one", None).is_ok());
         // Keys of a namespace that was cleared since.
         lab.engine.clear();
-        drop(outcomes);
-        let mut executes = 0;
-        lab.engine
-            .claim_batch_raw(&claims[..2], |outcome| {
-                executes += u32::from(matches!(outcome, RawOutcome::Execute(_)));
-            })
-            .unwrap();
-        assert_eq!(executes, 2);
-        let stranger = Lab::new(make());
-        assert!(stranger.engine.claim_batch_raw(&claims, |_| panic!("none is claimed")).is_err());
-        assert!(stranger.engine.claim_raw(&claims[0]).is_err());
+        drop(all);
+        let mut all = All::default();
+        lab.engine.claim_batch_raw(&claims[..2], &mut all).unwrap();
+        assert!(all.0.iter().all(Result::is_ok) && all.0.len() == 2);
+        let (stranger, mut none) = (Lab::new(make()), All::default());
+        assert!(stranger.engine.claim_batch_raw(&claims, &mut none).is_err());
+        assert!(stranger.engine.claim_raw(&claims[0], &mut none).is_err());
+        assert!(none.0.is_empty(), "none is claimed");
         lab.assert_ticks_empty_it();
     });
 }
