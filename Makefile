@@ -107,8 +107,10 @@ server: ## Build by CMake, and run the HTTP server in C under bursts of one key
 	tools/c.sh server
 
 .PHONY: abi
-abi: ## Compare the library with the ABIs that are frozen
+abi: ## Compare the library with the ABIs that are frozen; by clang as well; and see each guard notice
+	tools/c.sh clang
 	tools/c.sh abidiff
+	tools/guards.sh
 
 .PHONY: tsan
 tsan: ## Run threads at the engine under ThreadSanitizer for TSAN_SECONDS, and see it find planted races

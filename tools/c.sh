@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Builds and runs the programs in C and C++ against libidem.
 #
-#   tools/c.sh plain          tests, headers, layout, earlier ABIs, examples; gcc, and clang if it is there
+#   tools/c.sh plain          tests, headers, layout, earlier ABIs, examples, symbols; by gcc
+#   tools/c.sh clang          tests, headers and layout by clang
 #   tools/c.sh cmake          examples and wrapper by CMake, against an installed library
 #   tools/c.sh server         the HTTP server, under a burst of one key
+#   tools/c.sh earlier        programs of earlier headers
 #   tools/c.sh symbols        what the library exports is what the header declares
 #   tools/c.sh asan           the tests under AddressSanitizer and UBSan, Rust instrumented as well; then
 #                             planted defects, which must be seen
@@ -55,14 +57,14 @@ static_flags() {
 plain_c() {
     local compiler=$1 out=$work/$1
     mkdir -p "$out"
-    for program in "${programs[@]}"; do
-        build "$compiler" "$out/$program" -std=gnu11 -O1 -g "$tests/$program.c"
-        "$out/$program" >"$out/$program.txt" || { cat "$out/$program.txt"; return 1; }
-    done
     build "$compiler" "$out/header" -std=c99 "$tests/header_a.c" "$tests/header_b.c"
     "$out/header"
     build "$compiler" "$out/layout" -std=c99 "$tests/layout.c"
     "$out/layout" | diff - ffi/tests/layout.txt
+    for program in "${programs[@]}"; do
+        build "$compiler" "$out/$program" -std=gnu11 -O1 -g "$tests/$program.c"
+        "$out/$program" >"$out/$program.txt" || { cat "$out/$program.txt"; return 1; }
+    done
     echo "c: $compiler: $(cat "$out"/*.txt | wc -l) tests, header, layout: well"
 }
 
@@ -79,7 +81,7 @@ plain_cpp() {
 }
 
 # Programs as they were compiled against earlier headers, with the library of today.
-earlier_abis() {
+run_earlier() {
     local version
     for version in ffi/tests/abi/v*/; do
         version=$(basename "$version")
@@ -105,11 +107,16 @@ plain() {
     install_stage
     plain_c gcc
     plain_cpp g++
-    if command -v clang >/dev/null; then plain_c clang; fi
-    if command -v clang++ >/dev/null; then plain_cpp clang++; fi
-    earlier_abis
+    run_earlier
     examples
-    symbols
+    compare_symbols
+}
+
+by_clang() {
+    need clang clang
+    install_stage
+    plain_c clang
+    plain_cpp clang++
 }
 
 by_cmake() {
@@ -168,8 +175,7 @@ exported() {
     nm -D --defined-only "$stage/lib/libidem.so" | awk '$2 ~ /[A-Z]/ { sub("@.*", "", $3); print $3 }'
 }
 
-symbols() {
-    [[ -d $stage ]] || install_stage
+compare_symbols() {
     local wanted
     wanted=$(sed -n 's/^[a-z].*\b\(idem_[a-z_]*\)(.*/\1/p' "$stage/include/idem.h" |
         grep -vxF -f <(sed -n 's/^static inline .*\b\(idem_[a-z_]*\)(.*/\1/p' "$stage/include/idem.h") |
@@ -294,13 +300,15 @@ freeze() {
 mkdir -p "$work"
 case ${1:-plain} in
     plain) plain ;;
+    clang) by_clang ;;
     cmake) by_cmake ;;
     server) server ;;
-    symbols) symbols ;;
+    earlier) install_stage && run_earlier ;;
+    symbols) install_stage && compare_symbols ;;
     asan) asan ;;
     valgrind) run_valgrind ;;
     tsan) tsan ;;
     abidiff) compare_abis ;;
     freeze) freeze "${2:?N}" ;;
-    *) sed -n '2,15s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,17s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

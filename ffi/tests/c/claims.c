@@ -380,6 +380,10 @@ static void batches(void) {
     claims[0] = claim_of("new");
     claims[1].key.kind = 0;
     STATUS(IDEM_ERR_VALUE, idem_claim_batch(lab.engine, claims, 2, outcomes));
+    for (int i = 0; i < COUNT; i++)
+        claims[i].key = claim_of("new").key;
+    claims[COUNT - 1].lease_ms = UINT64_MAX - 1;
+    STATUS(IDEM_ERR_RANGE, idem_claim_batch(lab.engine, claims, COUNT, outcomes));
     CHECK(lab_stats(&lab).executes == before);
     STATUS(IDEM_ERR_NULL, idem_claim_batch(lab.engine, NULL, 2, outcomes));
     STATUS(IDEM_ERR_NULL, idem_claim_batch(lab.engine, claims, 2, NULL));
