@@ -5,14 +5,14 @@
  * waits for the result, gets it replayed, or is told why not.
  *
  * WHAT IS PROMISED
- *   Between an IDEM_EXECUTE and the end of its lease no other claim or waiter of that key gets one.
+ *   While the lease of an IDEM_EXECUTE lasts, no other claim or waiter of its key gets IDEM_EXECUTE.
  *   Work may run again after a cancel, and after a lease that ran out or was abandoned, unless its policy
  *   is IDEM_ON_END_HALT. An owner whose lease was taken over cannot overwrite anything: it is told
  *   IDEM_STALE. All this within one process, and until it ends: nothing is written to disk or shared.
  *
  * EXAMPLE
  *   idem_engine_t *engine;
- *   if (idem_engine_open(NULL, &engine) != IDEM_OK) return 1;
+ *   if (idem_engine_new(NULL, &engine) != IDEM_OK) return 1;
  *   idem_claim_t claim = idem_claim_init(idem_key_of("customer-7", 10, "charge-1001", 11));
  *   idem_outcome_t outcome;
  *   if (idem_claim(engine, &claim, &outcome) != IDEM_OK) return 1;
@@ -37,33 +37,34 @@
  *   or namespace; what says "Threads: one at a time" is the exception. Functions block only where
  *   they say so. Callbacks are called with no lock held, on the thread that brings them about; they may call
  *   libidem (but the log function must not), and should be short. They must not throw or longjmp out, nor end
- *   their thread: that is undefined. Any call that acts on a key may come upon a lease that ran out, or
- *   pass a hand-over on, and so call the callbacks of others: hold no lock across it that these take.
+ *   their thread: that is undefined. Any call that acts on a key may end a lease that ran out, or pass on a
+ *   hand-over, and so run the callbacks of others: hold no lock across it that a callback takes.
  *
  * OWNERSHIP
  *   borrowed      for the call; until X where it says so. libidem keeps no pointer to it afterwards.
  *   the caller's  it is freed, released or consumed by the function that is named there.
- *   consumed      by the call: it must not be used any more. If the status is one of those that say so, it
- *                 was not.
+ *   consumed      by the call: it must not be used any more, unless the status returned says that it was
+ *                 not consumed.
  *   A lease (idem_lease_t) is a plain value and needs nothing; a response is held and is to be released.
  *
  * ERRORS
  *   Every function that can fail returns an idem_status_t: IDEM_OK; a positive status is an ordinary answer
  *   (IDEM_STALE, IDEM_TIMED_OUT, ...); a negative one an error, and then nothing was done, nothing
- *   consumed unless it says so, and no result was written. What a claim or a wait came to is no status but
+ *   consumed unless it says so, and no result was written (but IDEM_ERR_PANIC says that a call broke off,
+ *   and IDEM_ERR_BUFFER how long a buffer is needed). What a claim or a wait came to is no status but
  *   an outcome. idem_status_name has the name of a status; idem_log_to a function that is told more. Null,
  *   misaligned and over-long arguments are refused; a pointer to what was freed cannot be seen.
  *
  * STRUCTURES
  *   What has a `struct_size` is zeroed and given its size (idem_config_init and its like do so): a program
  *   goes on to work with later libraries, which know more fields, and with earlier ones for as long as it
- *   leaves those fields zero. Others do not grow, but into what they reserve.
+ *   leaves those fields zero. Other structures keep their size; only what they reserve may get a meaning.
  *
  * CAVEATS
  *   fork: a child must not use, free, or wait on anything of its parent's; an engine opened after the fork is
  *   fine. Signal handlers: call nothing here. dlclose: free all engines, clocks and queues first, and
- *   release all responses; a callback that may still come keeps the library needed. Memory: where the
- *   system has none for a small allocation the process is aborted, but in idem_engine_open.
+ *   release all responses; a callback that may still come keeps the library needed. Memory: a small
+ *   allocation that fails aborts the process, except in idem_engine_new.
  */
 
 #ifndef IDEM_H
@@ -84,9 +85,9 @@
 #define IDEM_ABI_VERSION 0
 
 // As a duration: none at all, where zero would mean the default. As a count or a size likewise.
-#define IDEM_ZERO UINT64_MAX
+#define IDEM_ZERO (UINT64_MAX - 1)
 
-// For how long a duration may be that waits for as long as it takes.
+// As a timeout: as long as it takes. No other duration can be that long.
 #define IDEM_FOREVER UINT64_MAX
 
 // The most bytes of a key, a scope or a namespace's name. Hash what is longer.
@@ -99,8 +100,8 @@
 #define IDEM_WAIT_BUCKETS 32
 
 // What a call came to. Zero: it did what it says. Positive: an ordinary answer, which programs go on
-// from. Negative: the call was wrong, or the system had not got what it takes; nothing was done, and
-// no result was written. Numbers are never used again.
+// from. Negative: the call was wrong, or the system lacked what it takes; nothing was done, and no result
+// was written, unless the status says otherwise. Numbers are never used again.
 enum idem_status_t
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
@@ -109,7 +110,7 @@ enum idem_status_t
     // It did what it says.
     IDEM_OK = 0,
     // The lease is over: it ran out and somebody acted on that, or it was ended before. Nothing was
-    // overwritten. So it is with a halt that was settled, or halted once more since.
+    // overwritten. Likewise a halt that was settled, or halted once more, since.
     IDEM_STALE = 1,
     // Too late: what was to be cancelled had come, or was cancelled before.
     IDEM_TOO_LATE = 2,
@@ -128,7 +129,7 @@ enum idem_status_t
     IDEM_ERR_SIZE = -3,
     // A structure has more fields than this library knows, and they are not all zero.
     IDEM_ERR_UNSUPPORTED = -4,
-    // An enumeration's value, or a bit of flags, is none that there is.
+    // An unknown enumeration value or flag bit.
     IDEM_ERR_VALUE = -5,
     // A key, a scope, or a namespace's name has no bytes.
     IDEM_ERR_EMPTY = -6,
@@ -587,12 +588,12 @@ typedef struct idem_listing_t idem_listing_t;
 // as long as the engine.
 typedef struct idem_namespace_t idem_namespace_t;
 
+// A wait that is under way without a thread, to cancel it by.
+typedef struct idem_pending_t idem_pending_t;
+
 // A queue in which waits end, for an event loop to take out: one for each loop, any number of them. A wait
 // names its queue, and its end is in no other.
 typedef struct idem_queue_t idem_queue_t;
-
-// A wait that is under way without a thread, to cancel it by.
-typedef struct idem_wait_t idem_wait_t;
 
 // A place in the queue of those who wait for one owner's result, which a claim took. It is waited with, in
 // one of three ways, or freed; each of these consumes it.
@@ -611,7 +612,7 @@ typedef struct idem_bytes_t {
 typedef struct idem_message_t {
     // An `idem_log_level_t`; greater ones may come with later versions.
     uint32_t level;
-    // Zero.
+    // Reserved; zero.
     uint32_t reserved;
     // UTF-8, without a newline, and without an end of string. Has neither keys nor responses in it.
     struct idem_bytes_t text;
@@ -633,11 +634,11 @@ typedef struct idem_event_t {
     uint32_t detail;
     // An `idem_reason_t`, or a code of the owner's own.
     uint32_t reason;
-    // Zero.
+    // Reserved; zero.
     uint32_t reserved;
     // The hash that stands for the key.
     uint8_t key_hash[16];
-    // Zero.
+    // Reserved; zero.
     uint64_t more[2];
 } idem_event_t;
 
@@ -704,7 +705,7 @@ typedef struct idem_config_t {
     idem_destroy_fn hook_destroy;
 } idem_config_t;
 
-// What a namespace has otherwise than its engine. Zero everything and set `struct_size`: what is 0 is as
+// How a namespace differs from its engine. Zero everything and set `struct_size`: what is 0 is as
 // the engine has it, and limits are none but the engine's.
 typedef struct idem_namespace_options_t {
     // `sizeof(idem_namespace_options_t)`.
@@ -764,7 +765,7 @@ typedef struct idem_claim_t {
     uint32_t on_expiry;
     // An `idem_on_end_t`: if the lease is abandoned (`idem_abandon`).
     uint32_t on_abandon;
-    // Zero.
+    // Must be zero.
     uint32_t reserved;
 } idem_claim_t;
 
@@ -818,7 +819,7 @@ typedef struct idem_outcome_t {
     uint32_t limit;
     // Whether the response is an error that the owner shared.
     uint32_t is_error;
-    // Not in use.
+    // Reserved; zero.
     uint32_t reserved;
     // Of the record.
     struct idem_info_t info;
@@ -828,7 +829,7 @@ typedef struct idem_outcome_t {
     struct idem_response_t response;
     // The caller's; it waits with it, or frees it.
     struct idem_waiter_t *waiter;
-    // Not in use.
+    // Reserved; zero.
     uint64_t more[4];
 } idem_outcome_t;
 
@@ -850,7 +851,7 @@ typedef struct idem_lease_info_t {
     uint64_t left_ms;
     // The hash that stands for the key in the listing and in events.
     uint8_t key_hash[16];
-    // Zero.
+    // Reserved; zero.
     uint64_t more[4];
 } idem_lease_info_t;
 
@@ -880,13 +881,13 @@ typedef struct idem_peek_t {
     uint32_t has_response;
     // Names the halt of a halted key, to settle it by.
     uint32_t halt;
-    // Zero.
+    // Reserved; zero.
     uint32_t reserved;
     // Bytes of the response.
     uint64_t len;
     // Of the record.
     struct idem_info_t info;
-    // Zero.
+    // Reserved; zero.
     uint64_t more[2];
 } idem_peek_t;
 
@@ -910,7 +911,7 @@ typedef struct idem_record_t {
     uint8_t key_hash[16];
     // Names the record in this engine: a key of kind `IDEM_KEY_LISTED` points to it.
     uint64_t ref[5];
-    // Zero.
+    // Reserved; zero.
     uint64_t more[2];
 } idem_record_t;
 
@@ -1001,25 +1002,40 @@ extern "C" {
 
 // The version of the library that is loaded, as "0.1.0".
 //
-// Ownership: the text is static. Threads: any. Blocks: no. Returns: never null. Since: 0.
+// Ownership: the text is static.
+// Threads: any.
+// Blocks: no.
+// Returns: never null.
+// Since: 0.
 const char *idem_version(void);
 
 // The ABI of the library that is loaded, to compare with IDEM_ABI_VERSION.
 //
-// Ownership: none. Threads: any. Blocks: no. Returns: the number. Since: 0.
+// Ownership: none.
+// Threads: any.
+// Blocks: no.
+// Returns: the number.
+// Since: 0.
 uint32_t idem_abi_version(void);
 
 // The name of a status as the header has it, or "unknown".
 //
-// Ownership: the text is static. Threads: any. Blocks: no. Returns: never null. Since: 0.
+// Ownership: the text is static.
+// Threads: any.
+// Blocks: no.
+// Returns: never null.
+// Since: 0.
 const char *idem_status_name(int32_t status);
 
 // Sets the function that is told what libidem has to say: which option is wrong, where a defect is. One for
 // the process, the last one set; null: nobody is told, and messages about defects go to standard error.
 //
-// Ownership: `user` is borrowed until `destroy` is called with it, once, when another one is set (of a null
-// `log` at once). Threads:
-// any. Blocks: until the function set before has returned. Returns: IDEM_OK. Since: 0.
+// Ownership: `user` is borrowed until `destroy` is called with it, once, when another one is set (of a
+//   null `log` at once).
+// Threads: any.
+// Blocks: until the function set before has returned.
+// Returns: IDEM_OK.
+// Since: 0.
 idem_status_t idem_log_to(idem_log_fn log,
                           void *user,
                           idem_destroy_fn destroy);
@@ -1027,55 +1043,81 @@ idem_status_t idem_log_to(idem_log_fn log,
 // Makes a manual clock, for the `clock` of any number of engines.
 //
 // Ownership: `*clock` is the caller's, free it with idem_clock_free, at any time after the engines were
-// opened. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_ERR_NULL. Since: 0.
+//   opened.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_NULL.
+// Since: 0.
 idem_status_t idem_clock_new(struct idem_clock_t **clock);
 
 // Moves the clock forward, and wakes who sleeps until a time that it passes.
 //
-// Ownership: `clock` is borrowed. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_ERR_NULL. Since: 0.
-idem_status_t idem_clock_advance(const struct idem_clock_t *clock,
-                                 uint64_t ms);
+// Ownership: `clock` is borrowed.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_NULL.
+// Since: 0.
+idem_status_t idem_clock_advance(const struct idem_clock_t *clock, uint64_t ms);
 
 // What the clock shows: milliseconds since it was made.
 //
-// Ownership: `clock` is borrowed. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_ERR_NULL. Since: 0.
-idem_status_t idem_clock_now(const struct idem_clock_t *clock,
-                             uint64_t *ms);
+// Ownership: `clock` is borrowed.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_NULL.
+// Since: 0.
+idem_status_t idem_clock_now(const struct idem_clock_t *clock, uint64_t *ms);
 
 // How many threads sleep on the clock now: a test waits for that before it moves it.
 //
-// Ownership: `clock` is borrowed. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_ERR_NULL. Since: 0.
-idem_status_t idem_clock_sleepers(const struct idem_clock_t *clock,
-                                  uint64_t *count);
+// Ownership: `clock` is borrowed.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_NULL.
+// Since: 0.
+idem_status_t idem_clock_sleepers(const struct idem_clock_t *clock, uint64_t *count);
 
 // Frees the clock. Engines that were opened with it go on with it.
 //
-// Ownership: `clock` is consumed; null is nothing. Threads: any. Blocks: no. Returns: IDEM_OK;
-// IDEM_ERR_MISALIGNED. Since: 0.
+// Ownership: `clock` is consumed; null is nothing.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_MISALIGNED.
+// Since: 0.
 idem_status_t idem_clock_free(struct idem_clock_t *clock);
 
 // Opens an engine. `config` may be null: every option is at its default then.
 //
 // Ownership: `config` is borrowed; what it points to must live as its fields say. `*engine` is the
-// caller's, free it with idem_engine_free. Threads: any. Blocks: no, but for what prefault takes.
+//   caller's, free it with idem_engine_free.
+// Threads: any.
+// Blocks: no, but for what prefault takes.
 // Returns: IDEM_OK; IDEM_ERR_RANGE for an option out of bounds (the log function is told which one),
-// IDEM_ERR_VALUE, IDEM_ERR_SIZE, IDEM_ERR_UNSUPPORTED, IDEM_ERR_NO_MEMORY, IDEM_ERR_SYSTEM, IDEM_ERR_NULL.
+//   IDEM_ERR_VALUE, IDEM_ERR_SIZE, IDEM_ERR_UNSUPPORTED, IDEM_ERR_NO_MEMORY, IDEM_ERR_SYSTEM,
+//   IDEM_ERR_NULL.
 // Since: 0.
-idem_status_t idem_engine_open(const struct idem_config_t *config,
-                               struct idem_engine_t **engine);
+idem_status_t idem_engine_new(const struct idem_config_t *config,
+                              struct idem_engine_t **engine);
 
 // Closes the engine to new keys: their claims get IDEM_CLOSED, and so does a waiter that would be handed
 // a lease. Replays go on, owners may finish. Closing again changes nothing.
 //
-// Ownership: `engine` is borrowed. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_ERR_NULL. Since: 0.
+// Ownership: `engine` is borrowed.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_NULL.
+// Since: 0.
 idem_status_t idem_engine_close(const struct idem_engine_t *engine);
 
 // As idem_engine_close, and after `ms` milliseconds every lease that has not ended is ended: waiters get
 // IDEM_CANCELLED with IDEM_REASON_SHUTDOWN, and an owner that comes later is told IDEM_STALE. A key whose
 // lease would halt it when it runs out is halted instead. Closing again can only bring that forward.
 //
-// Ownership: `engine` is borrowed. Threads: any. Blocks: no; may call callbacks. Returns: IDEM_OK;
-// IDEM_ERR_NULL. Since: 0.
+// Ownership: `engine` is borrowed.
+// Threads: any.
+// Blocks: no; may call callbacks.
+// Returns: IDEM_OK; IDEM_ERR_NULL.
+// Since: 0.
 idem_status_t idem_engine_close_within(const struct idem_engine_t *engine,
                                        uint64_t ms);
 
@@ -1084,8 +1126,11 @@ idem_status_t idem_engine_close_within(const struct idem_engine_t *engine,
 // room for one it returns at once. Keys that were taken from their owners before are not waited for.
 // To be sure of an end, close within some time first.
 //
-// Ownership: `engine` is borrowed. Threads: any. Blocks: yes. Returns: IDEM_OK: none is; IDEM_TIMED_OUT:
-// some still are; IDEM_ERR_NULL. Since: 0.
+// Ownership: `engine` is borrowed.
+// Threads: any.
+// Blocks: yes.
+// Returns: IDEM_OK: none is; IDEM_TIMED_OUT: some still are; IDEM_ERR_NULL.
+// Since: 0.
 idem_status_t idem_engine_drain(const struct idem_engine_t *engine,
                                 uint64_t timeout_ms);
 
@@ -1095,15 +1140,22 @@ idem_status_t idem_engine_drain(const struct idem_engine_t *engine,
 // thread do not end any more. Drain it first, and free its waiters and queues. Namespace handles keep it
 // alive, helper thread and all: the last one of them does then what is said here.
 //
-// Ownership: `engine` is consumed; null is nothing. Threads: any. Blocks: until the helper thread has
-// stopped. Returns: IDEM_OK; IDEM_ERR_MISALIGNED. Since: 0.
+// Ownership: `engine` is consumed; null is nothing.
+// Threads: any.
+// Blocks: until the helper thread has stopped.
+// Returns: IDEM_OK; IDEM_ERR_MISALIGNED.
+// Since: 0.
 idem_status_t idem_engine_free(struct idem_engine_t *engine);
 
 // Removes what has expired, and ends leases that ran out: a bounded slice of it. Needed only without the
 // helper thread, and then for memory, and for waits that block no thread; never for a right answer.
 //
-// Ownership: `engine` is borrowed. Threads: any. Blocks: no; may call callbacks. Returns: IDEM_OK, and whether
-// there may be more to do now in `*more` (unless that is null); IDEM_ERR_NULL. Since: 0.
+// Ownership: `engine` is borrowed.
+// Threads: any.
+// Blocks: no; may call callbacks.
+// Returns: IDEM_OK, and whether there may be more to do now in `*more` (unless that is null);
+//   IDEM_ERR_NULL.
+// Since: 0.
 idem_status_t idem_tick(const struct idem_engine_t *engine,
                         bool *more);
 
@@ -1112,37 +1164,53 @@ idem_status_t idem_tick(const struct idem_engine_t *engine,
 // Null: on the terms that are on record, or else the engine's. Look it up once and keep the handle.
 //
 // Ownership: `name` and `options` are borrowed; `*ns` is the caller's, free it with idem_namespace_free.
-// Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_ERR_EMPTY, IDEM_ERR_TOO_LONG, IDEM_ERR_NOT_TEXT for the
-// name; IDEM_ERR_RANGE, IDEM_ERR_VALUE, IDEM_ERR_SIZE, IDEM_ERR_UNSUPPORTED for the options, or
-// too many namespaces; IDEM_ERR_LIMITS_SET; IDEM_ERR_NULL. Since: 0.
-idem_status_t idem_namespace_open(const struct idem_engine_t *engine,
-                                  struct idem_bytes_t name,
-                                  const struct idem_namespace_options_t *options,
-                                  struct idem_namespace_t **ns);
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_EMPTY, IDEM_ERR_TOO_LONG, IDEM_ERR_NOT_TEXT for the name; IDEM_ERR_RANGE,
+//   IDEM_ERR_VALUE, IDEM_ERR_SIZE, IDEM_ERR_UNSUPPORTED for the options, or too many namespaces;
+//   IDEM_ERR_LIMITS_SET; IDEM_ERR_NULL.
+// Since: 0.
+idem_status_t idem_namespace_new(const struct idem_engine_t *engine,
+                                 struct idem_bytes_t name,
+                                 const struct idem_namespace_options_t *options,
+                                 struct idem_namespace_t **ns);
 
 // Clears the namespace in one step, however large it is: from now on none of its keys has a record. What
 // is held of their responses stays readable. Owners of keys in flight go on for those who wait for
 // them already, and are told IDEM_DETACHED: an old and a new execution of one key may overlap.
 //
-// Ownership: `ns` is borrowed. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_ERR_NULL. Since: 0.
+// Ownership: `ns` is borrowed.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_NULL.
+// Since: 0.
 idem_status_t idem_namespace_clear(const struct idem_namespace_t *ns);
 
 // As idem_namespace_clear, for the default namespace.
 //
-// Ownership: `engine` is borrowed. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_ERR_NULL. Since: 0.
+// Ownership: `engine` is borrowed.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_NULL.
+// Since: 0.
 idem_status_t idem_clear(const struct idem_engine_t *engine);
 
 // Frees the handle; nothing happens to the namespace.
 //
-// Ownership: `ns` is consumed; null is nothing. Threads: any. Blocks: no, unless it is the last that keeps an
-// engine alive which was freed (idem_engine_free). Returns: IDEM_OK;
-// IDEM_ERR_MISALIGNED. Since: 0.
+// Ownership: `ns` is consumed; null is nothing.
+// Threads: any.
+// Blocks: no, unless it is the last that keeps an engine alive which was freed (idem_engine_free).
+// Returns: IDEM_OK; IDEM_ERR_MISALIGNED.
+// Since: 0.
 idem_status_t idem_namespace_free(struct idem_namespace_t *ns);
 
 // The fingerprint of an HTTP request: `target` is path and query as they were sent. Keyed with the engine's
 // secret, so it is good in this engine, or in one with the same secret.
 //
-// Ownership: all are borrowed; `bits` is 16 bytes. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_ERR_NULL.
+// Ownership: all are borrowed; `bits` is 16 bytes.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_NULL.
 // Since: 0.
 idem_status_t idem_fingerprint_http(const struct idem_engine_t *engine,
                                     struct idem_bytes_t method,
@@ -1152,49 +1220,66 @@ idem_status_t idem_fingerprint_http(const struct idem_engine_t *engine,
 
 // Begins a fingerprint, of fields and of bytes that come in pieces.
 //
-// Ownership: `*fingerprint` is the caller's, free it with idem_fingerprint_free. Threads: any. Blocks: no.
-// Returns: IDEM_OK; IDEM_ERR_NULL. Since: 0.
+// Ownership: `*fingerprint` is the caller's, free it with idem_fingerprint_free.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_NULL.
+// Since: 0.
 idem_status_t idem_fingerprint_new(const struct idem_engine_t *engine,
                                    struct idem_fingerprint_t **fingerprint);
 
 // Adds a field. Fields are framed: "ab", "c" is not "a", "bc".
 //
-// Ownership: both are borrowed. Threads: one at a time. Blocks: no. Returns: IDEM_OK; IDEM_ERR_RELEASED: finished
-// already; IDEM_ERR_NULL. Since: 0.
+// Ownership: both are borrowed.
+// Threads: one at a time.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_RELEASED: finished already; IDEM_ERR_NULL.
+// Since: 0.
 idem_status_t idem_fingerprint_field(struct idem_fingerprint_t *fingerprint,
                                      struct idem_bytes_t field);
 
 // Adds a piece of a field that comes in pieces; how it is cut does not matter. The next field, or the
 // end, ends it.
 //
-// Ownership: both are borrowed. Threads: one at a time. Blocks: no. Returns: IDEM_OK; IDEM_ERR_RELEASED: finished
-// already; IDEM_ERR_NULL. Since: 0.
+// Ownership: both are borrowed.
+// Threads: one at a time.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_RELEASED: finished already; IDEM_ERR_NULL.
+// Since: 0.
 idem_status_t idem_fingerprint_update(struct idem_fingerprint_t *fingerprint,
                                       struct idem_bytes_t piece);
 
 // The fingerprint of what was added.
 //
-// Ownership: `fingerprint` is borrowed, and still to be freed; `bits` is 16 bytes. Threads: one at a time.
-// Blocks: no. Returns: IDEM_OK; IDEM_ERR_RELEASED:
-// finished already; IDEM_ERR_NULL. Since: 0.
-idem_status_t idem_fingerprint_finish(struct idem_fingerprint_t *fingerprint,
-                                      uint8_t *bits);
+// Ownership: `fingerprint` is borrowed, and still to be freed; `bits` is 16 bytes.
+// Threads: one at a time.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_RELEASED: finished already; IDEM_ERR_NULL.
+// Since: 0.
+idem_status_t idem_fingerprint_finish(struct idem_fingerprint_t *fingerprint, uint8_t *bits);
 
 // Frees a fingerprint, finished or not.
 //
-// Ownership: `fingerprint` is consumed; null is nothing. Threads: any. Blocks: no. Returns: IDEM_OK;
-// IDEM_ERR_MISALIGNED. Since: 0.
+// Ownership: `fingerprint` is consumed; null is nothing.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_MISALIGNED.
+// Since: 0.
 idem_status_t idem_fingerprint_free(struct idem_fingerprint_t *fingerprint);
 
 // Claims a key: decides, in one step, whether the caller executes. There is no separate check. A claim that
 // finds an owner at work is registered as a waiter there and then, unless it says otherwise.
 //
 // Ownership: `claim` and all it points to are borrowed. What `*outcome` has is the caller's: a lease is
-// ended (idem_complete and its like), a response released (idem_response_release), a waiter waited with
-// (idem_wait and its like) or freed (idem_waiter_free). Threads: any. Blocks: no; may call callbacks of
-// others. Allocates nothing, unless it comes to IDEM_IN_FLIGHT with a waiter. Returns: IDEM_OK, whatever the outcome;
-// IDEM_ERR_EMPTY, IDEM_ERR_TOO_LONG, IDEM_ERR_NO_SCOPE for the key, IDEM_ERR_RANGE for a duration,
-// IDEM_ERR_VALUE, IDEM_ERR_SIZE, IDEM_ERR_UNSUPPORTED, IDEM_ERR_WRONG_ENGINE, IDEM_ERR_NULL. Since: 0.
+//   ended (idem_complete and its like), a response released (idem_response_release), a waiter waited with
+//   (idem_wait and its like) or freed (idem_waiter_free).
+// Threads: any.
+// Blocks: no; may call callbacks of others. Allocates nothing, unless it comes to IDEM_IN_FLIGHT with a
+//   waiter.
+// Returns: IDEM_OK, whatever the outcome; IDEM_ERR_EMPTY, IDEM_ERR_TOO_LONG, IDEM_ERR_NO_SCOPE for the
+//   key, IDEM_ERR_RANGE for a duration, IDEM_ERR_VALUE, IDEM_ERR_SIZE, IDEM_ERR_UNSUPPORTED,
+//   IDEM_ERR_WRONG_ENGINE, IDEM_ERR_NULL.
+// Since: 0.
 idem_status_t idem_claim(const struct idem_engine_t *engine,
                          const struct idem_claim_t *claim,
                          struct idem_outcome_t *outcome);
@@ -1205,10 +1290,12 @@ idem_status_t idem_claim(const struct idem_engine_t *engine,
 // Sixteen at a time gain what there is to gain.
 //
 // Ownership: `claims` and all they point to are borrowed; what `outcomes` have is the caller's, as with
-// idem_claim. Threads: any. Blocks: no; may call callbacks of others. Allocates nothing more than
-// idem_claim. Returns: IDEM_OK, and `count` outcomes in the order of the claims; otherwise nothing has been
-// claimed, and it is what is wrong with one of them, as idem_claim says, or IDEM_ERR_SIZE for sizes that
-// differ. Since: 0.
+//   idem_claim.
+// Threads: any.
+// Blocks: no; may call callbacks of others. Allocates nothing more than idem_claim.
+// Returns: IDEM_OK, and `count` outcomes in the order of the claims; otherwise nothing has been claimed,
+//   and it is what is wrong with one of them, as idem_claim says, or IDEM_ERR_SIZE for sizes that differ.
+// Since: 0.
 idem_status_t idem_claim_batch(const struct idem_engine_t *engine,
                                const struct idem_claim_t *claims,
                                size_t count,
@@ -1219,11 +1306,13 @@ idem_status_t idem_claim_batch(const struct idem_engine_t *engine,
 //
 // `retention_ms` is how long it is kept: 0 as the claim said, `IDEM_ZERO` only for those who wait.
 //
-// Ownership: `engine` and `response` are borrowed; the bytes are copied. Threads: any. Blocks: no; calls
-// the callbacks of those who wait. Returns: IDEM_OK, and how it was stored in `*completion` (an
-// idem_completion_t, unless that is null); IDEM_STALE: the lease was over, and nothing was stored;
-// IDEM_ERR_RANGE: a retention of more than ten years; IDEM_ERR_WRONG_ENGINE, IDEM_ERR_TOO_LONG,
-// IDEM_ERR_NULL. Since: 0.
+// Ownership: `engine` and `response` are borrowed; the bytes are copied.
+// Threads: any.
+// Blocks: no; calls the callbacks of those who wait.
+// Returns: IDEM_OK, and how it was stored in `*completion` (an idem_completion_t, unless that is null);
+//   IDEM_STALE: the lease was over, and nothing was stored; IDEM_ERR_RANGE: a retention of more than ten
+//   years; IDEM_ERR_WRONG_ENGINE, IDEM_ERR_TOO_LONG, IDEM_ERR_NULL.
+// Since: 0.
 idem_status_t idem_complete(const struct idem_engine_t *engine,
                             struct idem_lease_t lease,
                             struct idem_bytes_t response,
@@ -1236,7 +1325,10 @@ idem_status_t idem_complete(const struct idem_engine_t *engine,
 // IDEM_ERR_WRONG_ENGINE nothing was consumed, and `destroy` is not called.
 //
 // Ownership: `response` is consumed, also with IDEM_STALE; `destroy` gives it back, on any thread.
-// Threads: any. Blocks: no; calls callbacks. Returns: as idem_complete. Since: 0.
+// Threads: any.
+// Blocks: no; calls callbacks.
+// Returns: as idem_complete.
+// Since: 0.
 idem_status_t idem_complete_owned(const struct idem_engine_t *engine,
                                   struct idem_lease_t lease,
                                   struct idem_bytes_t response,
@@ -1248,9 +1340,12 @@ idem_status_t idem_complete_owned(const struct idem_engine_t *engine,
 // Completes many leases in one call, each as idem_complete does with a `retention_ms` of 0: faster than one
 // by one, since their cache misses overlap.
 //
-// Ownership: `endings` and the responses are borrowed. Threads: any. Blocks: no; calls callbacks. Returns:
-// IDEM_OK, and in each of `endings` its status, as idem_complete would return it, and its completion;
-// IDEM_ERR_NULL. Since: 0.
+// Ownership: `endings` and the responses are borrowed.
+// Threads: any.
+// Blocks: no; calls callbacks.
+// Returns: IDEM_OK, and in each of `endings` its status, as idem_complete would return it, and its
+//   completion; IDEM_ERR_NULL.
+// Since: 0.
 idem_status_t idem_complete_batch(const struct idem_engine_t *engine,
                                   struct idem_ending_t *endings,
                                   size_t count);
@@ -1258,8 +1353,11 @@ idem_status_t idem_complete_batch(const struct idem_engine_t *engine,
 // Shares an error with everybody who waits, and keeps it for `retention_ms` (0: it is only shared). They
 // get it as a response that is an error.
 //
-// Ownership: `engine` and `error` are borrowed; the bytes are copied. Threads: any. Blocks: no; calls
-// callbacks. Returns: as idem_complete. Since: 0.
+// Ownership: `engine` and `error` are borrowed; the bytes are copied.
+// Threads: any.
+// Blocks: no; calls callbacks.
+// Returns: as idem_complete.
+// Since: 0.
 idem_status_t idem_fail(const struct idem_engine_t *engine,
                         struct idem_lease_t lease,
                         struct idem_bytes_t error,
@@ -1270,8 +1368,12 @@ idem_status_t idem_fail(const struct idem_engine_t *engine,
 // waited longest executes next, and without a waiter the key is free; see idem_on_end_t. `reason` is 0 or
 // IDEM_REASON_OWNER, or a code of the caller's own.
 //
-// Ownership: `engine` is borrowed. Threads: any. Blocks: no; calls callbacks. Returns: IDEM_OK; IDEM_STALE:
-// the lease was over already; IDEM_ERR_VALUE, IDEM_ERR_WRONG_ENGINE, IDEM_ERR_NULL. Since: 0.
+// Ownership: `engine` is borrowed.
+// Threads: any.
+// Blocks: no; calls callbacks.
+// Returns: IDEM_OK; IDEM_STALE: the lease was over already; IDEM_ERR_VALUE, IDEM_ERR_WRONG_ENGINE,
+//   IDEM_ERR_NULL.
+// Since: 0.
 idem_status_t idem_cancel(const struct idem_engine_t *engine,
                           struct idem_lease_t lease,
                           uint32_t on_end,
@@ -1280,7 +1382,10 @@ idem_status_t idem_cancel(const struct idem_engine_t *engine,
 // The outcome is unknown: nobody executes the key until the halted retention is over, or an operator
 // settles it. As idem_cancel with IDEM_ON_END_HALT.
 //
-// Ownership: `engine` is borrowed. Threads: any. Blocks: no; calls callbacks. Returns: as idem_cancel.
+// Ownership: `engine` is borrowed.
+// Threads: any.
+// Blocks: no; calls callbacks.
+// Returns: as idem_cancel.
 // Since: 0.
 idem_status_t idem_halt(const struct idem_engine_t *engine,
                         struct idem_lease_t lease,
@@ -1289,24 +1394,32 @@ idem_status_t idem_halt(const struct idem_engine_t *engine,
 // Lets go of the lease as one who cannot say what became of the work: what happens is the claim's
 // `on_abandon`, and the reason IDEM_REASON_DROPPED.
 //
-// Ownership: `engine` is borrowed. Threads: any. Blocks: no; calls callbacks. Returns: IDEM_OK; IDEM_STALE:
-// the lease was over already; IDEM_ERR_WRONG_ENGINE, IDEM_ERR_NULL. Since: 0.
-idem_status_t idem_abandon(const struct idem_engine_t *engine,
-                           struct idem_lease_t lease);
+// Ownership: `engine` is borrowed.
+// Threads: any.
+// Blocks: no; calls callbacks.
+// Returns: IDEM_OK; IDEM_STALE: the lease was over already; IDEM_ERR_WRONG_ENGINE, IDEM_ERR_NULL.
+// Since: 0.
+idem_status_t idem_abandon(const struct idem_engine_t *engine, struct idem_lease_t lease);
 
 // Moves the deadline to `ms` milliseconds from now, never earlier.
 //
-// Ownership: `engine` is borrowed. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_STALE: the lease is
-// over, or is being ended for its age; IDEM_ERR_RANGE: more than ten years; IDEM_ERR_WRONG_ENGINE,
-// IDEM_ERR_NULL. Since: 0.
+// Ownership: `engine` is borrowed.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_STALE: the lease is over, or is being ended for its age; IDEM_ERR_RANGE: more
+//   than ten years; IDEM_ERR_WRONG_ENGINE, IDEM_ERR_NULL.
+// Since: 0.
 idem_status_t idem_renew(const struct idem_engine_t *engine,
                          struct idem_lease_t lease,
                          uint64_t ms);
 
 // Which record the lease is of, and how long it has left.
 //
-// Ownership: `engine` is borrowed. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_STALE: the lease is
-// over; IDEM_ERR_WRONG_ENGINE, IDEM_ERR_NULL. Since: 0.
+// Ownership: `engine` is borrowed.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_STALE: the lease is over; IDEM_ERR_WRONG_ENGINE, IDEM_ERR_NULL.
+// Since: 0.
 idem_status_t idem_lease_info(const struct idem_engine_t *engine,
                               struct idem_lease_t lease,
                               struct idem_lease_info_t *info);
@@ -1314,9 +1427,12 @@ idem_status_t idem_lease_info(const struct idem_engine_t *engine,
 // Waits, blocking the thread, at most `timeout_ms` milliseconds: IDEM_FOREVER is until the owner's lease
 // ends, one way or another, which it always does; 0 looks once.
 //
-// Ownership: `waiter` is consumed, also when its time is up; `*outcome` as with idem_claim. Threads: any.
-// Blocks: yes. Returns: IDEM_OK, and the outcome (IDEM_WAIT_OVER, if time is up); IDEM_ERR_NULL,
-// and nothing is consumed. Since: 0.
+// Ownership: `waiter` is consumed, also when its time is up; `*outcome` as with idem_claim.
+// Threads: any.
+// Blocks: yes.
+// Returns: IDEM_OK, and the outcome (IDEM_WAIT_OVER, if time is up); IDEM_ERR_NULL, and nothing is
+//   consumed.
+// Since: 0.
 idem_status_t idem_wait(struct idem_waiter_t *waiter,
                         uint64_t timeout_ms,
                         struct idem_outcome_t *outcome);
@@ -1325,66 +1441,90 @@ idem_status_t idem_wait(struct idem_waiter_t *waiter,
 // that it gets is accepted by that. If the owner's lease runs out somebody has to tick, as the helper
 // thread does.
 //
-// Ownership: `waiter` is consumed. `user` is borrowed until `destroy` is called with it, which happens once,
-// after the last call of `ended`. `*wait`, unless that is null, is the caller's: cancel it with
-// idem_wait_cancel or free it with idem_wait_free. Threads: any. Blocks: no; may call `ended` before
-// it returns, and before `*wait` is written. Returns: IDEM_OK; IDEM_ERR_NULL, and nothing is consumed. Since: 0.
+// Ownership: `waiter` is consumed. `user` is borrowed until `destroy` is called with it, which happens
+//   once, after the last call of `ended`. `*wait`, unless that is null, is the caller's: cancel it with
+//   idem_wait_cancel or free it with idem_wait_free.
+// Threads: any.
+// Blocks: no; may call `ended` before it returns, and before `*wait` is written.
+// Returns: IDEM_OK; IDEM_ERR_NULL, and nothing is consumed.
+// Since: 0.
 idem_status_t idem_wait_callback(struct idem_waiter_t *waiter,
                                  idem_ended_fn ended,
                                  void *user,
                                  idem_destroy_fn destroy,
-                                 struct idem_wait_t **wait);
+                                 struct idem_pending_t **wait);
 
 // Has the wait end in `queue`, where idem_poll hands its outcome out with `tag`. No thread is blocked. A
 // lease is accepted when it is handed out, and not before. If the owner's lease runs out somebody has to
 // tick, as the helper thread does.
 //
-// Ownership: `waiter` is consumed; `queue` is borrowed; `*wait` as with idem_wait_callback. Threads: any.
-// Blocks: no. Returns: IDEM_OK; IDEM_ERR_NULL, and nothing is consumed. Since: 0.
+// Ownership: `waiter` is consumed; `queue` is borrowed; `*wait` as with idem_wait_callback.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_NULL, and nothing is consumed.
+// Since: 0.
 idem_status_t idem_wait_in(struct idem_waiter_t *waiter,
                            const struct idem_queue_t *queue,
                            uint64_t tag,
-                           struct idem_wait_t **wait);
+                           struct idem_pending_t **wait);
 
 // Cancels a wait: its place is given back, and its callback is not called, or its end not handed out.
 //
-// Ownership: `wait` is consumed. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_TOO_LATE: the callback
-// was or is being called, or the end was handed out; IDEM_ERR_NULL. Since: 0.
-idem_status_t idem_wait_cancel(struct idem_wait_t *wait);
+// Ownership: `wait` is consumed.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_TOO_LATE: the callback was or is being called, or the end was handed out;
+//   IDEM_ERR_NULL.
+// Since: 0.
+idem_status_t idem_wait_cancel(struct idem_pending_t *wait);
 
 // Frees what a wait could be cancelled by; the wait goes on.
 //
-// Ownership: `wait` is consumed; null is nothing. Threads: any. Blocks: no. Returns: IDEM_OK;
-// IDEM_ERR_MISALIGNED. Since: 0.
-idem_status_t idem_wait_free(struct idem_wait_t *wait);
+// Ownership: `wait` is consumed; null is nothing.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_MISALIGNED.
+// Since: 0.
+idem_status_t idem_wait_free(struct idem_pending_t *wait);
 
 // Gives the place in the queue back, without waiting. If the key was being handed over to it, it passes on.
 //
-// Ownership: `waiter` is consumed; null is nothing. Threads: any. Blocks: no; may call callbacks of others.
-// Returns: IDEM_OK; IDEM_ERR_MISALIGNED. Since: 0.
+// Ownership: `waiter` is consumed; null is nothing.
+// Threads: any.
+// Blocks: no; may call callbacks of others.
+// Returns: IDEM_OK; IDEM_ERR_MISALIGNED.
+// Since: 0.
 idem_status_t idem_waiter_free(struct idem_waiter_t *waiter);
 
 // Makes a completion queue. Waits of any engine may end in it.
 //
-// Ownership: `*queue` is the caller's, free it with idem_queue_free. Threads: any. Blocks: no. Returns:
-// IDEM_OK; IDEM_ERR_SYSTEM: the system has no descriptor to give; IDEM_ERR_NULL. Since: 0.
+// Ownership: `*queue` is the caller's, free it with idem_queue_free.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_SYSTEM: the system has no descriptor to give; IDEM_ERR_NULL.
+// Since: 0.
 idem_status_t idem_queue_new(struct idem_queue_t **queue);
 
 // A descriptor that can be read from when there is something to poll for: for poll, epoll, kqueue, libuv and
 // their like, level or edge triggered. Only to be watched: idem_poll reads from it. It may be readable and
 // nothing be handed out: after idem_wait_in, for a first look; after a cancelled wait.
 //
-// Ownership: the descriptor is the queue's, and closed with it. Threads: any. Blocks: no. Returns: IDEM_OK;
-// IDEM_ERR_NULL. Since: 0.
+// Ownership: the descriptor is the queue's, and closed with it.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_NULL.
+// Since: 0.
 idem_status_t idem_queue_fd(const struct idem_queue_t *queue,
                             int32_t *fd);
 
 // Takes what has ended out of the queue, at most `count` waits. If it leaves something behind the
 // descriptor stays readable. Call it when the descriptor is.
 //
-// Ownership: what the outcomes in `events` have is the caller's, as with idem_claim. Threads: any; several
-// may, and share what there is. Blocks: no; may call callbacks of others. Returns: IDEM_OK, and how many
-// in `*taken`; IDEM_ERR_NULL. Since: 0.
+// Ownership: what the outcomes in `events` have is the caller's, as with idem_claim.
+// Threads: any; several may, and share what there is.
+// Blocks: no; may call callbacks of others.
+// Returns: IDEM_OK, and how many in `*taken`; IDEM_ERR_NULL.
+// Since: 0.
 idem_status_t idem_poll(const struct idem_queue_t *queue,
                         struct idem_ended_t *events,
                         size_t count,
@@ -1393,40 +1533,59 @@ idem_status_t idem_poll(const struct idem_queue_t *queue,
 // Frees the queue. Waits that have not been handed out are given up, as idem_waiter_free would; nobody may
 // be inside a call with the queue.
 //
-// Ownership: `queue` is consumed; null is nothing. Threads: any. Blocks: no; may call callbacks of others.
-// Returns: IDEM_OK; IDEM_ERR_MISALIGNED. Since: 0.
+// Ownership: `queue` is consumed; null is nothing.
+// Threads: any.
+// Blocks: no; may call callbacks of others.
+// Returns: IDEM_OK; IDEM_ERR_MISALIGNED.
+// Since: 0.
 idem_status_t idem_queue_free(struct idem_queue_t *queue);
 
 // The first byte of a response; null if it has none, or was released.
 //
-// Ownership: `response` is borrowed, and the bytes until it is released. Threads: any. Blocks: no. Returns:
-// the bytes, for reading only. Since: 0.
+// Ownership: `response` is borrowed, and the bytes until it is released.
+// Threads: any.
+// Blocks: no.
+// Returns: the bytes, for reading only.
+// Since: 0.
 const uint8_t *idem_response_data(const struct idem_response_t *response);
 
 // How many bytes a response has; 0 if it was released.
 //
-// Ownership: `response` is borrowed. Threads: any. Blocks: no. Returns: the length. Since: 0.
+// Ownership: `response` is borrowed.
+// Threads: any.
+// Blocks: no.
+// Returns: the length.
+// Since: 0.
 size_t idem_response_len(const struct idem_response_t *response);
 
 // Holds a response once more, to give it to somebody else; each hold is released.
 //
-// Ownership: `response` is borrowed; `*other` is the caller's. Threads: any. Blocks: no. Returns: IDEM_OK;
-// IDEM_ERR_RELEASED, IDEM_ERR_NULL. Since: 0.
+// Ownership: `response` is borrowed; `*other` is the caller's.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_RELEASED, IDEM_ERR_NULL.
+// Since: 0.
 idem_status_t idem_response_retain(const struct idem_response_t *response,
                                    struct idem_response_t *other);
 
 // Lets go of a response, and empties the structure, so that a second release of it is refused.
 //
-// Ownership: the hold is consumed, the structure is borrowed. Threads: any. Blocks: no; may call the
-// `destroy` of bytes that were handed in; the last response of an engine that was freed frees its memory.
-// Returns: IDEM_OK; IDEM_ERR_RELEASED, IDEM_ERR_NULL. Since: 0.
+// Ownership: the hold is consumed, the structure is borrowed.
+// Threads: any.
+// Blocks: no; may call the `destroy` of bytes that were handed in; the last response of an engine that was
+//   freed frees its memory.
+// Returns: IDEM_OK; IDEM_ERR_RELEASED, IDEM_ERR_NULL.
+// Since: 0.
 idem_status_t idem_response_release(struct idem_response_t *response);
 
 // Copies a response to the caller's `buffer` of `capacity` bytes.
 //
-// Ownership: both are borrowed. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_ERR_BUFFER: it is too
-// short, and nothing was copied; either way the length of the response is in `*len` (unless that is
-// null); IDEM_ERR_RELEASED, IDEM_ERR_NULL. Since: 0.
+// Ownership: both are borrowed.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_BUFFER: it is too short, and nothing was copied; either way the length of the
+//   response is in `*len` (unless that is null); IDEM_ERR_RELEASED, IDEM_ERR_NULL.
+// Since: 0.
 idem_status_t idem_response_copy(const struct idem_response_t *response,
                                  void *buffer,
                                  size_t capacity,
@@ -1434,23 +1593,33 @@ idem_status_t idem_response_copy(const struct idem_response_t *response,
 
 // How old a response is, and how long its record is kept.
 //
-// Ownership: `response` is borrowed. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_ERR_RELEASED,
-// IDEM_ERR_NULL. Since: 0.
+// Ownership: `response` is borrowed.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_RELEASED, IDEM_ERR_NULL.
+// Since: 0.
 idem_status_t idem_response_info(const struct idem_response_t *response, struct idem_info_t *info);
 
 // What has become of a key, without claiming it: nobody is registered and nothing is counted. It says what
 // was; to act on it, claim.
 //
-// Ownership: `key` and what it points to are borrowed. Threads: any. Blocks: no. Returns: IDEM_OK; as
-// idem_claim for what is wrong with the key. Since: 0.
+// Ownership: `key` and what it points to are borrowed.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; as idem_claim for what is wrong with the key.
+// Since: 0.
 idem_status_t idem_peek(const struct idem_engine_t *engine,
                         const struct idem_key_t *key,
                         struct idem_peek_t *peek);
 
 // As idem_peek, and copies the response, if there is one, to `buffer` of `capacity` bytes.
 //
-// Ownership: all are borrowed. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_ERR_BUFFER: `buffer` is too
-// short, and nothing was copied, but `*peek` was written and has the length; as idem_peek. Since: 0.
+// Ownership: all are borrowed.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_BUFFER: `buffer` is too short, and nothing was copied, but `*peek` was
+//   written and has the length; as idem_peek.
+// Since: 0.
 idem_status_t idem_peek_copy(const struct idem_engine_t *engine,
                              const struct idem_key_t *key,
                              struct idem_peek_t *peek,
@@ -1460,8 +1629,11 @@ idem_status_t idem_peek_copy(const struct idem_engine_t *engine,
 // The hash that stands for a key in events and in the listing, until its namespace is cleared: to find it
 // there, and to log it instead of the key.
 //
-// Ownership: `key` and what it points to are borrowed; `bits` is 16 bytes. Threads: any. Blocks: no. Returns:
-// IDEM_OK; as idem_claim for what is wrong with the key. Since: 0.
+// Ownership: `key` and what it points to are borrowed; `bits` is 16 bytes.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; as idem_claim for what is wrong with the key.
+// Since: 0.
 idem_status_t idem_key_hash(const struct idem_engine_t *engine,
                             const struct idem_key_t *key,
                             uint8_t *bits);
@@ -1469,15 +1641,21 @@ idem_status_t idem_key_hash(const struct idem_engine_t *engine,
 // Lists what is in flight and what is halted, in no order. Looks through all flights and all of the table,
 // and takes memory for all that it finds: for operators, not for every request.
 //
-// Ownership: `*listing` is the caller's, free it with idem_listing_free. Threads: any. Blocks: no. Returns:
-// IDEM_OK; IDEM_ERR_NULL. Since: 0.
+// Ownership: `*listing` is the caller's, free it with idem_listing_free.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_NULL.
+// Since: 0.
 idem_status_t idem_list(const struct idem_engine_t *engine,
                         struct idem_listing_t **listing);
 
 // The next records of a listing, at most `count`. Fewer are the last ones.
 //
-// Ownership: `listing` is borrowed. Threads: one at a time. Blocks: no. Returns: IDEM_OK, and how many in
-// `*taken`; IDEM_ERR_NULL. Since: 0.
+// Ownership: `listing` is borrowed.
+// Threads: one at a time.
+// Blocks: no.
+// Returns: IDEM_OK, and how many in `*taken`; IDEM_ERR_NULL.
+// Since: 0.
 idem_status_t idem_listing_next(struct idem_listing_t *listing,
                                 struct idem_record_t *records,
                                 size_t count,
@@ -1485,16 +1663,21 @@ idem_status_t idem_listing_next(struct idem_listing_t *listing,
 
 // Frees a listing.
 //
-// Ownership: `listing` is consumed; null is nothing. Threads: any. Blocks: no. Returns: IDEM_OK;
-// IDEM_ERR_MISALIGNED. Since: 0.
+// Ownership: `listing` is consumed; null is nothing.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_MISALIGNED.
+// Since: 0.
 idem_status_t idem_listing_free(struct idem_listing_t *listing);
 
 // Counters and gauges. Counts of different things are read one after the other.
 //
-// Ownership: `stats` is borrowed; as much is written as its `struct_size` says. Threads: any. Blocks: no.
-// Returns: IDEM_OK; IDEM_ERR_SIZE, IDEM_ERR_NULL. Since: 0.
-idem_status_t idem_stats(const struct idem_engine_t *engine,
-                         struct idem_stats_t *stats);
+// Ownership: `stats` is borrowed; as much is written as its `struct_size` says.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_SIZE, IDEM_ERR_NULL.
+// Since: 0.
+idem_status_t idem_stats(const struct idem_engine_t *engine, struct idem_stats_t *stats);
 
 // Whether this is the first time that the key is seen within `retention_ms`: for webhooks and messages of
 // queues, where no response is stored. Of any number of calls at once one is the first. The key counts as
@@ -1502,9 +1685,11 @@ idem_status_t idem_stats(const struct idem_engine_t *engine,
 //
 // `retention_ms` 0 is as the claim says, or the namespace.
 //
-// Ownership: `claim` and all it points to are borrowed. Threads: any. Blocks: no; may call callbacks of
-// others. Returns: IDEM_OK, and whether it is the first in `*first`; IDEM_FULL: no room; IDEM_UNDECIDED;
-// IDEM_ERR_RANGE: a retention of no time, or of more than ten years; as idem_claim for what is wrong.
+// Ownership: `claim` and all it points to are borrowed.
+// Threads: any.
+// Blocks: no; may call callbacks of others.
+// Returns: IDEM_OK, and whether it is the first in `*first`; IDEM_FULL: no room; IDEM_UNDECIDED;
+//   IDEM_ERR_RANGE: a retention of no time, or of more than ten years; as idem_claim for what is wrong.
 // Since: 0.
 idem_status_t idem_once(const struct idem_engine_t *engine,
                         const struct idem_claim_t *claim,
@@ -1515,9 +1700,12 @@ idem_status_t idem_once(const struct idem_engine_t *engine,
 // `force`: then its lease ends, its owner's calls get IDEM_STALE, and everybody who waits IDEM_CANCELLED
 // with IDEM_REASON_FORGOTTEN.
 //
-// Ownership: `key` and what it points to are borrowed. Threads: any. Blocks: no; may call callbacks.
+// Ownership: `key` and what it points to are borrowed.
+// Threads: any.
+// Blocks: no; may call callbacks.
 // Returns: IDEM_OK, and an idem_removal_t in `*removal` (unless that is null); as idem_claim for what is
-// wrong with the key. Since: 0.
+//   wrong with the key.
+// Since: 0.
 idem_status_t idem_forget(const struct idem_engine_t *engine,
                           const struct idem_key_t *key,
                           bool force,
@@ -1526,9 +1714,12 @@ idem_status_t idem_forget(const struct idem_engine_t *engine,
 // Makes a key that is in flight vacant, while its owner goes on for those who wait for it already: the next
 // claim executes beside it. What the owner completes is given to its waiters and not stored.
 //
-// Ownership: `key` and what it points to are borrowed. Threads: any. Blocks: no; may call callbacks.
+// Ownership: `key` and what it points to are borrowed.
+// Threads: any.
+// Blocks: no; may call callbacks.
 // Returns: IDEM_OK, and in `*done` (unless that is null) whether it was in flight; as idem_claim for what
-// is wrong with the key. Since: 0.
+//   is wrong with the key.
+// Since: 0.
 idem_status_t idem_detach(const struct idem_engine_t *engine,
                           const struct idem_key_t *key,
                           bool *done);
@@ -1536,9 +1727,12 @@ idem_status_t idem_detach(const struct idem_engine_t *engine,
 // Ends the lease of a key by force, as if its owner had given up with this policy (an idem_on_end_t; the
 // default is hand-over), for the reason IDEM_REASON_FORCED. The owner's calls get IDEM_STALE.
 //
-// Ownership: `key` and what it points to are borrowed. Threads: any. Blocks: no; may call callbacks.
+// Ownership: `key` and what it points to are borrowed.
+// Threads: any.
+// Blocks: no; may call callbacks.
 // Returns: IDEM_OK, and in `*done` (unless that is null) whether anybody had a lease; IDEM_ERR_VALUE; as
-// idem_claim for what is wrong with the key. Since: 0.
+//   idem_claim for what is wrong with the key.
+// Since: 0.
 idem_status_t idem_force_end(const struct idem_engine_t *engine,
                              const struct idem_key_t *key,
                              uint32_t on_end,
@@ -1547,10 +1741,13 @@ idem_status_t idem_force_end(const struct idem_engine_t *engine,
 // Settles a halted key, by an idem_resolution_t. `halt` says which halt is meant: it is in what idem_peek and
 // the listing say. `response` and `retention_ms` (0: a day) are for IDEM_RESOLVE_COMPLETE.
 //
-// Ownership: all are borrowed; the bytes are copied. Threads: any. Blocks: no. Returns: IDEM_OK, and after
-// IDEM_RESOLVE_COMPLETE an idem_completion_t in `*completion` (unless that is null); IDEM_STALE: the key
-// is not halted any more, or was halted once more; IDEM_FULL: no room beside it; IDEM_ERR_RANGE; IDEM_ERR_VALUE; as
-// idem_claim for what is wrong with the key. Since: 0.
+// Ownership: all are borrowed; the bytes are copied.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK, and after IDEM_RESOLVE_COMPLETE an idem_completion_t in `*completion` (unless that is
+//   null); IDEM_STALE: the key is not halted any more, or was halted once more; IDEM_FULL: no room beside
+//   it; IDEM_ERR_RANGE; IDEM_ERR_VALUE; as idem_claim for what is wrong with the key.
+// Since: 0.
 idem_status_t idem_resolve(const struct idem_engine_t *engine,
                            const struct idem_key_t *key,
                            uint32_t halt,

@@ -6,6 +6,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+command -v valgrind >/dev/null || { echo "boundary: valgrind is missing" >&2; exit 1; }
 rounds=${1:-20}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 stage=$CARGO_TARGET_DIR/c/stage

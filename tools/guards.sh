@@ -11,6 +11,7 @@ copy=$work/tree
 export CARGO_TARGET_DIR=$work/target
 wanted=("$@")
 missed=0
+known=" "
 
 fresh_copy() {
     rm -rf "${copy:?}"
@@ -22,6 +23,7 @@ fresh_copy() {
 guard() {
     local name=$1 file=$2 edit=$3 pattern=$4 output
     shift 4
+    known+="$name "
     if ((${#wanted[@]})) && [[ " ${wanted[*]} " != *" $name "* ]]; then return; fi
     fresh_copy
     sed -i -E "$edit" "$copy/$file"
@@ -82,4 +84,7 @@ guard refused-size ffi/src/types.rs \
 guard lost-to-abidiff ffi/src/version.rs 's/fn idem_abi_version\(/fn idem_abi(/' \
     'is broken' tools/c.sh abidiff
 
+for name in "${wanted[@]}"; do
+    [[ $known == *" $name "* ]] || { echo "guards: no guard is called $name" >&2; missed=1; }
+done
 exit "$missed"

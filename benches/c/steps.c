@@ -60,7 +60,7 @@ static idem_engine_t *filled(uint64_t keys) {
     config.has_secret = IDEM_SWITCH_ON;
     memset(config.secret, 1, sizeof config.secret);
     idem_engine_t *engine;
-    check(idem_engine_open(&config, &engine));
+    check(idem_engine_new(&config, &engine));
     for (uint64_t counter = 0; counter < keys; counter++) {
         idem_claim_t claim = claim_of(counter);
         execute(engine, &claim, 0);
@@ -138,7 +138,9 @@ int main(int count, char **words) {
     uint64_t steps = strtoull(words[2], NULL, 10), keys = strtoull(words[3], NULL, 10);
     double nanos = strcmp(words[1], "replay") == 0  ? replay(steps, keys)
                    : strcmp(words[1], "batch") == 0 ? batch(steps, keys)
-                                                    : execute_all(steps);
+                   : strcmp(words[1], "execute") == 0
+                       ? execute_all(steps)
+                       : (fprintf(stderr, "steps: no such thing to do: %s\n", words[1]), exit(2), 0.0);
     printf("%s: %.1f ns a step\n", words[1], nanos / (double)steps);
     return 0;
 }

@@ -65,7 +65,7 @@ int main(void) {
     idem_config_t config = idem_config_init();
     config.waiters_per_key = WAITERS;
     struct maker maker;
-    check(idem_engine_open(&config, &maker.engine), "open");
+    check(idem_engine_new(&config, &maker.engine), "open");
     idem_claim_t claim = claim_page();
     idem_outcome_t outcome;
     check(idem_claim(maker.engine, &claim, &outcome), "claim");

@@ -4,7 +4,7 @@
 
 int main(void) {
     idem_engine_t *engine;
-    if (idem_engine_open(NULL, &engine) != IDEM_OK)
+    if (idem_engine_new(NULL, &engine) != IDEM_OK)
         return 1;
     for (int attempt = 1; attempt <= 3; attempt++) {
         idem_claim_t claim = idem_claim_init(idem_key_of("customer-7", 10, "charge-1001", 11));

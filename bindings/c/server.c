@@ -155,7 +155,7 @@ static void end(void *unused, struct MHD_Connection *connection, void **place,
 
 int main(int count, char **words) {
     int port = count > 1 ? atoi(words[1]) : 8080;
-    if (idem_engine_open(NULL, &engine) != IDEM_OK)
+    if (idem_engine_new(NULL, &engine) != IDEM_OK)
         return 1;
     sigset_t stop;
     sigemptyset(&stop);

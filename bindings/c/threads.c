@@ -72,7 +72,7 @@ static void *work(void *unused) {
 }
 
 int main(void) {
-    check(idem_engine_open(NULL, &engine), "open");
+    check(idem_engine_new(NULL, &engine), "open");
     pthread_t workers[WORKERS];
     for (int i = 0; i < WORKERS; i++)
         if (pthread_create(&workers[i], NULL, work, NULL) != 0)

@@ -15,7 +15,8 @@
 
 #include <array>
 #include <chrono>
-#include <functional>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string_view>
 #include <type_traits>
@@ -220,13 +221,13 @@ class queue;
 /// A wait that is under way, to cancel it by; freed, it goes on.
 class pending {
   public:
-    explicit pending(idem_wait_t *raw) noexcept : raw_(raw) {}
+    explicit pending(idem_pending_t *raw) noexcept : raw_(raw) {}
 
     /// Whether it was cancelled; otherwise it has come.
     bool cancel() noexcept { return idem_wait_cancel(raw_.release()) == IDEM_OK; }
 
   private:
-    std::unique_ptr<idem_wait_t, detail::deleter<idem_wait_t, idem_wait_free>> raw_;
+    std::unique_ptr<idem_pending_t, detail::deleter<idem_pending_t, idem_wait_free>> raw_;
 };
 
 /// A place in the queue of those who wait, given back if it is not used.
@@ -324,7 +325,7 @@ class engine {
     /// With every option at its default, or as `config` says. Without exceptions it is false if that failed.
     static engine open(const idem_config_t *config = nullptr) {
         idem_engine_t *raw = nullptr;
-        detail::checked(idem_engine_open(config, &raw));
+        detail::checked(idem_engine_new(config, &raw));
         return engine(raw);
     }
 
@@ -383,13 +384,15 @@ class engine {
 inline outcome waiter::wait(std::chrono::milliseconds time) {
     idem_outcome_t raw{};
     const std::uint64_t millis = time == forever ? IDEM_FOREVER : detail::millis(time);
-    detail::checked(idem_wait(raw_.release(), millis, &raw));
+    detail::checked(idem_wait(raw_.get(), millis, &raw));
+    raw_.release();
     return {engine_, raw};
 }
 
 inline pending waiter::end_in(const idem::queue &queue, std::uint64_t tag) {
-    idem_wait_t *wait = nullptr;
-    detail::checked(idem_wait_in(raw_.release(), queue.c(), tag, &wait));
+    idem_pending_t *wait = nullptr;
+    detail::checked(idem_wait_in(raw_.get(), queue.c(), tag, &wait));
+    raw_.release();
     return pending(wait);
 }
 
@@ -399,7 +402,7 @@ template <class F> pending waiter::then(F function) {
         F function;
     };
     auto kept = std::unique_ptr<call>(new call{engine_, std::move(function)});
-    idem_wait_t *wait = nullptr;
+    idem_pending_t *wait = nullptr;
     const idem_status_t status = idem_wait_callback(
         raw_.get(),
         [](void *user, const idem_outcome_t *raw) {

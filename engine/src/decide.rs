@@ -6,30 +6,45 @@ use crate::hook::What;
 use crate::lease::{Lease, Token};
 use crate::outcome::Outcome;
 use crate::protocol::{Ask, Claimed, Refusal, Undecided, WINDOW};
-use crate::raw::Told;
 use crate::record::response::Kind;
 use crate::replay::Replay;
 use crate::stats::Count;
 use crate::waiter::{InFlight, Waiter};
 
-/// Tells outcomes whole, with a lease.
+/// Who is shown what a claim came to: [`Engine::claim_raw`]. The usual outcomes have a function each, so that
+/// none is put together only to be taken apart.
+pub trait OutcomeVisitor {
+    /// What it makes of that.
+    type Output;
+
+    /// The caller executes. Nothing is abandoned if the token is lost; the lease runs out.
+    fn visit_execute(&mut self, token: Token) -> Self::Output;
+
+    /// The record has a response.
+    fn visit_replay(&mut self, replay: Replay) -> Self::Output;
+
+    /// Anything else.
+    fn visit_other(&mut self, outcome: Outcome) -> Self::Output;
+}
+
+/// Makes an [`Outcome`], with a lease.
 struct Whole<'a>(&'a Engine);
 
-impl Told for Whole<'_> {
-    type Is = Outcome;
+impl OutcomeVisitor for Whole<'_> {
+    type Output = Outcome;
 
     #[inline(always)]
-    fn executes(&mut self, token: Token) -> Outcome {
+    fn visit_execute(&mut self, token: Token) -> Outcome {
         Outcome::Execute(Lease::new(self.0.anchor(), token.held))
     }
 
     #[inline(always)]
-    fn replays(&mut self, replay: Replay) -> Outcome {
+    fn visit_replay(&mut self, replay: Replay) -> Outcome {
         Outcome::Replay(replay)
     }
 
     #[inline(always)]
-    fn other(&mut self, outcome: Outcome) -> Outcome {
+    fn visit_other(&mut self, outcome: Outcome) -> Outcome {
         outcome
     }
 }
@@ -37,22 +52,22 @@ impl Told for Whole<'_> {
 /// The same, of a batch.
 struct All<'a>(Whole<'a>, Vec<Outcome>);
 
-impl Told for All<'_> {
-    type Is = ();
+impl OutcomeVisitor for All<'_> {
+    type Output = ();
 
     #[inline(always)]
-    fn executes(&mut self, token: Token) {
-        self.1.push(self.0.executes(token));
+    fn visit_execute(&mut self, token: Token) {
+        self.1.push(self.0.visit_execute(token));
     }
 
     #[inline(always)]
-    fn replays(&mut self, replay: Replay) {
-        self.1.push(self.0.replays(replay));
+    fn visit_replay(&mut self, replay: Replay) {
+        self.1.push(self.0.visit_replay(replay));
     }
 
     #[inline(always)]
-    fn other(&mut self, outcome: Outcome) {
-        self.1.push(self.0.other(outcome));
+    fn visit_other(&mut self, outcome: Outcome) {
+        self.1.push(self.0.visit_other(outcome));
     }
 }
 
@@ -72,25 +87,34 @@ impl Engine {
     /// By reference: a claim that has just been put together is slow to copy (the processor waits
     /// for its words to leave the store buffer before it can load two of them at once).
     fn claim_on(&self, claim: &Claim) -> Result<Outcome, ClaimError> {
-        self.claim_told(claim, &mut Whole(self))
+        self.claim_raw(claim, &mut Whole(self))
     }
 
+    /// As [`claim`](Self::claim), for bindings: shown to a visitor, with a lease as its token. Nothing is
+    /// counted for a handle that nobody has.
+    ///
+    /// # Errors
+    /// As `claim`; the visitor sees nothing then.
     #[inline(always)]
-    pub(crate) fn claim_told<T: Told>(
+    pub fn claim_raw<T: OutcomeVisitor>(
         &self,
         claim: &Claim,
-        told: &mut T,
-    ) -> Result<T::Is, ClaimError> {
+        visitor: &mut T,
+    ) -> Result<T::Output, ClaimError> {
         let ask = claim.ask(self.id())?;
         if let Some((id, home)) = self.moved(ask.identity.id, ask.home) {
-            return self.claim_moved(&claim.at(id, home), told);
+            return self.claim_moved(&claim.at(id, home), visitor);
         }
-        Ok(self.tell(ask, self.core().seek(ask), told))
+        Ok(self.visit(ask, self.core().seek(ask), visitor))
     }
 
     #[cold]
-    fn claim_moved<T: Told>(&self, claim: &Claim, told: &mut T) -> Result<T::Is, ClaimError> {
-        self.claim_told(claim, told)
+    fn claim_moved<T: OutcomeVisitor>(
+        &self,
+        claim: &Claim,
+        visitor: &mut T,
+    ) -> Result<T::Output, ClaimError> {
+        self.claim_raw(claim, visitor)
     }
 
     /// Claims many keys in one call: faster than one by one, since their cache misses overlap. For
@@ -122,15 +146,18 @@ impl Engine {
     /// ```
     pub fn claim_batch(&self, claims: &[Claim]) -> Result<Vec<Outcome>, ClaimError> {
         let mut all = All(Whole(self), Vec::with_capacity(claims.len()));
-        self.claim_each(claims, &mut all)?;
+        self.claim_batch_raw(claims, &mut all)?;
         Ok(all.1)
     }
 
-    /// The same, told in the caller's way.
-    pub(crate) fn claim_each(
+    /// The same, as [`claim_raw`](Self::claim_raw): the visitor sees the outcome of each claim in turn.
+    ///
+    /// # Errors
+    /// As `claim_batch`; the visitor sees nothing then.
+    pub fn claim_batch_raw(
         &self,
         claims: &[Claim],
-        told: &mut impl Told<Is = ()>,
+        visitor: &mut impl OutcomeVisitor<Output = ()>,
     ) -> Result<(), ClaimError> {
         let mut is_moved = false;
         for claim in claims {
@@ -138,28 +165,33 @@ impl Engine {
             is_moved |= self.moved(ask.identity.id, ask.home).is_some();
         }
         if is_moved {
-            return claims.iter().try_for_each(|claim| self.claim_moved(claim, told));
+            return claims.iter().try_for_each(|claim| self.claim_moved(claim, visitor));
         }
         let core = self.core();
         for window in claims.chunks(WINDOW) {
             let asks = window.iter().map(Claim::checked_ask);
             let prefetched = core.prefetch(asks.clone().map(|ask| ask.identity.id));
             for (index, ask) in asks.enumerate() {
-                self.tell(ask, core.seek_in(&prefetched, index, ask), told);
+                self.visit(ask, core.seek_in(&prefetched, index, ask), visitor);
             }
         }
         Ok(())
     }
 
-    /// Tells what a claim comes to, which was sought. Most claims are replays, of what has bytes. Outcomes are
-    /// large: where this is called, the usual one is made in its place, and not put together before.
+    /// Shows the visitor what a claim came to. Outcomes are large: the usual one, a replay of what has bytes, is
+    /// built where the caller wants it, so this is always inlined and the rest never.
     #[inline(always)]
-    fn tell<T: Told>(&self, ask: &Ask, sought: Result<u32, Undecided>, told: &mut T) -> T::Is {
+    fn visit<T: OutcomeVisitor>(
+        &self,
+        ask: &Ask,
+        sought: Result<u32, Undecided>,
+        visitor: &mut T,
+    ) -> T::Output {
         match sought {
             Ok(loc) if self.core().response(loc).kind().has_body() => {
-                told.replays(self.replay(loc, ask.identity.id))
+                visitor.visit_replay(self.replay(loc, ask.identity.id))
             }
-            sought => self.tell_other(ask, sought, told),
+            sought => self.visit_undecided(ask, sought, visitor),
         }
     }
 
@@ -172,28 +204,33 @@ impl Engine {
     }
 
     #[inline(never)]
-    fn tell_other<T: Told>(
+    fn visit_undecided<T: OutcomeVisitor>(
         &self,
         ask: &Ask,
         sought: Result<u32, Undecided>,
-        told: &mut T,
-    ) -> T::Is {
+        visitor: &mut T,
+    ) -> T::Output {
         match sought {
-            Ok(loc) => self.tell_finished(loc, ask.identity.id, told),
-            Err(undecided) => self.decide(undecided, ask, told),
+            Ok(loc) => self.visit_finished(loc, ask.identity.id, visitor),
+            Err(undecided) => self.decide(undecided, ask, visitor),
         }
     }
 
-    fn decide<T: Told>(&self, undecided: Undecided, ask: &Ask, told: &mut T) -> T::Is {
+    fn decide<T: OutcomeVisitor>(
+        &self,
+        undecided: Undecided,
+        ask: &Ask,
+        visitor: &mut T,
+    ) -> T::Output {
         let (core, id) = (self.core(), ask.identity.id);
         let mut claimed = Claimed::Refused(Refusal::Closed);
         core.decide(undecided, ask, &mut claimed);
         let outcome = match claimed {
             Claimed::Execute(held) => {
                 core.report(Count::Executes, What::Executes, id);
-                return told.executes(Token { engine: self.id(), held });
+                return visitor.visit_execute(Token { engine: self.id(), held });
             }
-            Claimed::Finished(loc) => return self.tell_finished(loc, id, told),
+            Claimed::Finished(loc) => return self.visit_finished(loc, id, visitor),
             Claimed::InFlight(waiting, facts, term) => {
                 core.report(Count::InFlight, What::InFlight, id);
                 let waiter = waiting.map(|waiting| Waiter::new(self.anchor(), waiting));
@@ -212,16 +249,21 @@ impl Engine {
                 Outcome::Closed
             }
         };
-        told.other(outcome)
+        visitor.visit_other(outcome)
     }
 
     /// What a finished record says; its hold is taken over, or let go of with the replay.
-    fn tell_finished<T: Told>(&self, loc: u32, id: [u64; 2], told: &mut T) -> T::Is {
+    fn visit_finished<T: OutcomeVisitor>(
+        &self,
+        loc: u32,
+        id: [u64; 2],
+        visitor: &mut T,
+    ) -> T::Output {
         let core = self.core();
         let response = core.response(loc);
         let kind = response.kind();
         if kind.has_body() {
-            return told.replays(self.replay(loc, id));
+            return visitor.visit_replay(self.replay(loc, id));
         }
         let (reason, record) = (response.reason(), Replay::new(self.anchor(), loc));
         let (count, what, outcome) = match kind {
@@ -233,6 +275,6 @@ impl Engine {
         };
         core.report(count, what, id);
         drop(record);
-        told.other(outcome)
+        visitor.visit_other(outcome)
     }
 }

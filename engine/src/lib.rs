@@ -160,6 +160,7 @@ pub use callback::Callback;
 pub use claim::{Claim, ClaimError};
 pub use clock::{Clock, ManualClock};
 pub use completions::{Completions, Pending};
+pub use decide::OutcomeVisitor;
 pub use engine::Engine;
 pub use hook::{Event, What};
 pub use inspect::{HaltToken, Listed, Listing, Status};
@@ -171,7 +172,6 @@ pub use outcome::{
     Completion, Info, Limit, NoBody, OnEnd, OnError, Origin, Outcome, Reason, Removal, Stale,
     State, WaitOutcome,
 };
-pub use raw::Told;
 pub use replay::Replay;
 pub use run::Ran;
 pub use run_async::{OnDrop, Work};

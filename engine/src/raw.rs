@@ -12,27 +12,11 @@ use crate::engine::{Anchor, Engine};
 use crate::inspect::HaltToken;
 use crate::key::Key;
 use crate::lease::{Lease, Token, TokenError};
-use crate::outcome::{Completion, OnEnd, Origin, Outcome, Reason};
+use crate::outcome::{Completion, OnEnd, Origin, Reason};
 use crate::protocol::{Ending, Held, WINDOW};
 use crate::realms::Home;
 use crate::record::response::Kind;
 use crate::replay::Replay;
-
-/// Who is told what a claim came to: see [`Engine::claim_raw`]. The usual outcomes have a function each, so
-/// that none is put together only to be taken apart.
-pub trait Told {
-    /// What that comes to.
-    type Is;
-
-    /// The caller executes. Nothing is abandoned if the token is lost; the lease runs out.
-    fn executes(&mut self, token: Token) -> Self::Is;
-
-    /// The record has a response.
-    fn replays(&mut self, replay: Replay) -> Self::Is;
-
-    /// Anything else.
-    fn other(&mut self, outcome: Outcome) -> Self::Is;
-}
 
 impl Token {
     /// Words of a token.
@@ -136,29 +120,6 @@ impl Engine {
         claim.ask(self.id()).map(|_| ())
     }
 
-    /// As [`claim`](Self::claim), with the lease as its token: nothing is counted for a handle that
-    /// nobody has.
-    ///
-    /// # Errors
-    /// As `claim`; `told` is told nothing then.
-    #[inline(always)]
-    pub fn claim_raw<T: Told>(&self, claim: &Claim, told: &mut T) -> Result<T::Is, ClaimError> {
-        self.claim_told(claim, told)
-    }
-
-    /// As [`claim_batch`](Self::claim_batch); `told` is told of each claim in turn.
-    ///
-    /// # Errors
-    /// As `claim_batch`; `told` is told nothing then.
-    #[inline]
-    pub fn claim_batch_raw(
-        &self,
-        claims: &[Claim],
-        told: &mut impl Told<Is = ()>,
-    ) -> Result<(), ClaimError> {
-        self.claim_each(claims, told)
-    }
-
     /// As [`Lease::complete`](crate::Lease::complete), or with a retention as
     /// [`complete_for`](crate::Lease::complete_for), by the token.
     ///
@@ -172,9 +133,12 @@ impl Engine {
         retention: Option<Duration>,
     ) -> Result<Completion, TokenError> {
         self.check(&token)?;
-        let (kind, reason, retention) =
-            (Kind::Response, Reason::Owner, retention.map(bounded_millis));
-        let ending = Ending { kind, reason, body: response, retention };
+        let ending = Ending {
+            kind: Kind::Response,
+            reason: Reason::Owner,
+            body: response,
+            retention: retention.map(bounded_millis),
+        };
         self.core().complete(&token.held, ending).map_err(|_| TokenError::Stale)
     }
 

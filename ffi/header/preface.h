@@ -5,14 +5,14 @@
  * waits for the result, gets it replayed, or is told why not.
  *
  * WHAT IS PROMISED
- *   Between an IDEM_EXECUTE and the end of its lease no other claim or waiter of that key gets one.
+ *   While the lease of an IDEM_EXECUTE lasts, no other claim or waiter of its key gets IDEM_EXECUTE.
  *   Work may run again after a cancel, and after a lease that ran out or was abandoned, unless its policy
  *   is IDEM_ON_END_HALT. An owner whose lease was taken over cannot overwrite anything: it is told
  *   IDEM_STALE. All this within one process, and until it ends: nothing is written to disk or shared.
  *
  * EXAMPLE
  *   idem_engine_t *engine;
- *   if (idem_engine_open(NULL, &engine) != IDEM_OK) return 1;
+ *   if (idem_engine_new(NULL, &engine) != IDEM_OK) return 1;
  *   idem_claim_t claim = idem_claim_init(idem_key_of("customer-7", 10, "charge-1001", 11));
  *   idem_outcome_t outcome;
  *   if (idem_claim(engine, &claim, &outcome) != IDEM_OK) return 1;
@@ -37,31 +37,32 @@
  *   or namespace; what says "Threads: one at a time" is the exception. Functions block only where
  *   they say so. Callbacks are called with no lock held, on the thread that brings them about; they may call
  *   libidem (but the log function must not), and should be short. They must not throw or longjmp out, nor end
- *   their thread: that is undefined. Any call that acts on a key may come upon a lease that ran out, or
- *   pass a hand-over on, and so call the callbacks of others: hold no lock across it that these take.
+ *   their thread: that is undefined. Any call that acts on a key may end a lease that ran out, or pass on a
+ *   hand-over, and so run the callbacks of others: hold no lock across it that a callback takes.
  *
  * OWNERSHIP
  *   borrowed      for the call; until X where it says so. libidem keeps no pointer to it afterwards.
  *   the caller's  it is freed, released or consumed by the function that is named there.
- *   consumed      by the call: it must not be used any more. If the status is one of those that say so, it
- *                 was not.
+ *   consumed      by the call: it must not be used any more, unless the status returned says that it was
+ *                 not consumed.
  *   A lease (idem_lease_t) is a plain value and needs nothing; a response is held and is to be released.
  *
  * ERRORS
  *   Every function that can fail returns an idem_status_t: IDEM_OK; a positive status is an ordinary answer
  *   (IDEM_STALE, IDEM_TIMED_OUT, ...); a negative one an error, and then nothing was done, nothing
- *   consumed unless it says so, and no result was written. What a claim or a wait came to is no status but
+ *   consumed unless it says so, and no result was written (but IDEM_ERR_PANIC says that a call broke off,
+ *   and IDEM_ERR_BUFFER how long a buffer is needed). What a claim or a wait came to is no status but
  *   an outcome. idem_status_name has the name of a status; idem_log_to a function that is told more. Null,
  *   misaligned and over-long arguments are refused; a pointer to what was freed cannot be seen.
  *
  * STRUCTURES
  *   What has a `struct_size` is zeroed and given its size (idem_config_init and its like do so): a program
  *   goes on to work with later libraries, which know more fields, and with earlier ones for as long as it
- *   leaves those fields zero. Others do not grow, but into what they reserve.
+ *   leaves those fields zero. Other structures keep their size; only what they reserve may get a meaning.
  *
  * CAVEATS
  *   fork: a child must not use, free, or wait on anything of its parent's; an engine opened after the fork is
  *   fine. Signal handlers: call nothing here. dlclose: free all engines, clocks and queues first, and
- *   release all responses; a callback that may still come keeps the library needed. Memory: where the
- *   system has none for a small allocation the process is aborted, but in idem_engine_open.
+ *   release all responses; a callback that may still come keeps the library needed. Memory: a small
+ *   allocation that fails aborts the process, except in idem_engine_new.
  */

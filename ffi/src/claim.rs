@@ -2,7 +2,8 @@
 
 use arrayvec::ArrayVec;
 use idem::{
-    Claim, Engine, Fingerprint, Info, Key, Outcome, Reason, Replay, Scope, Token, Told, WaitOutcome,
+    Claim, Engine, Fingerprint, Info, Key, Outcome, OutcomeVisitor, Reason, Replay, Scope, Token,
+    WaitOutcome,
 };
 
 use crate::boundary::{Border, Called, call, give};
@@ -18,11 +19,15 @@ use crate::wait::idem_waiter_t;
 /// finds an owner at work is registered as a waiter there and then, unless it says otherwise.
 ///
 /// Ownership: `claim` and all it points to are borrowed. What `*outcome` has is the caller's: a lease is
-/// ended (idem_complete and its like), a response released (idem_response_release), a waiter waited with
-/// (idem_wait and its like) or freed (idem_waiter_free). Threads: any. Blocks: no; may call callbacks of
-/// others. Allocates nothing, unless it comes to IDEM_IN_FLIGHT with a waiter. Returns: IDEM_OK, whatever the outcome;
-/// IDEM_ERR_EMPTY, IDEM_ERR_TOO_LONG, IDEM_ERR_NO_SCOPE for the key, IDEM_ERR_RANGE for a duration,
-/// IDEM_ERR_VALUE, IDEM_ERR_SIZE, IDEM_ERR_UNSUPPORTED, IDEM_ERR_WRONG_ENGINE, IDEM_ERR_NULL. Since: 0.
+///   ended (idem_complete and its like), a response released (idem_response_release), a waiter waited with
+///   (idem_wait and its like) or freed (idem_waiter_free).
+/// Threads: any.
+/// Blocks: no; may call callbacks of others. Allocates nothing, unless it comes to IDEM_IN_FLIGHT with a
+///   waiter.
+/// Returns: IDEM_OK, whatever the outcome; IDEM_ERR_EMPTY, IDEM_ERR_TOO_LONG, IDEM_ERR_NO_SCOPE for the
+///   key, IDEM_ERR_RANGE for a duration, IDEM_ERR_VALUE, IDEM_ERR_SIZE, IDEM_ERR_UNSUPPORTED,
+///   IDEM_ERR_WRONG_ENGINE, IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_claim(
     engine: *const idem_engine_t,
@@ -46,10 +51,12 @@ pub unsafe extern "C" fn idem_claim(
 /// Sixteen at a time gain what there is to gain.
 ///
 /// Ownership: `claims` and all they point to are borrowed; what `outcomes` have is the caller's, as with
-/// idem_claim. Threads: any. Blocks: no; may call callbacks of others. Allocates nothing more than
-/// idem_claim. Returns: IDEM_OK, and `count` outcomes in the order of the claims; otherwise nothing has been
-/// claimed, and it is what is wrong with one of them, as idem_claim says, or IDEM_ERR_SIZE for sizes that
-/// differ. Since: 0.
+///   idem_claim.
+/// Threads: any.
+/// Blocks: no; may call callbacks of others. Allocates nothing more than idem_claim.
+/// Returns: IDEM_OK, and `count` outcomes in the order of the claims; otherwise nothing has been claimed,
+///   and it is what is wrong with one of them, as idem_claim says, or IDEM_ERR_SIZE for sizes that differ.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_claim_batch(
     engine: *const idem_engine_t,
@@ -191,22 +198,22 @@ fn other_claim_of(c: &Border, engine: &Engine, claim: &idem_claim_t) -> Called<C
 /// Fills in what counts for the outcome's kind, and sees that nothing else in it can be let go of.
 struct Out<'c>(&'c mut idem_outcome_t);
 
-impl Told for Out<'_> {
-    type Is = ();
+impl OutcomeVisitor for Out<'_> {
+    type Output = ();
 
     #[inline(always)]
-    fn executes(&mut self, token: Token) {
+    fn visit_execute(&mut self, token: Token) {
         begin(self.0);
         executes(self.0, token);
     }
 
     #[inline(always)]
-    fn replays(&mut self, replay: Replay) {
+    fn visit_replay(&mut self, replay: Replay) {
         begin(self.0);
         replays(self.0, replay);
     }
 
-    fn other(&mut self, outcome: Outcome) {
+    fn visit_other(&mut self, outcome: Outcome) {
         begin(self.0);
         write_other(self.0, outcome);
     }
@@ -215,26 +222,26 @@ impl Told for Out<'_> {
 /// As many of them as there are claims.
 struct Outs<'o, 'c>(&'o mut core::slice::IterMut<'c, idem_outcome_t>);
 
-impl Told for Outs<'_, '_> {
-    type Is = ();
+impl OutcomeVisitor for Outs<'_, '_> {
+    type Output = ();
 
     #[inline(always)]
-    fn executes(&mut self, token: Token) {
+    fn visit_execute(&mut self, token: Token) {
         if let Some(out) = self.0.next() {
-            Out(out).executes(token);
+            Out(out).visit_execute(token);
         }
     }
 
     #[inline(always)]
-    fn replays(&mut self, replay: Replay) {
+    fn visit_replay(&mut self, replay: Replay) {
         if let Some(out) = self.0.next() {
-            Out(out).replays(replay);
+            Out(out).visit_replay(replay);
         }
     }
 
-    fn other(&mut self, outcome: Outcome) {
+    fn visit_other(&mut self, outcome: Outcome) {
         if let Some(out) = self.0.next() {
-            Out(out).other(outcome);
+            Out(out).visit_other(outcome);
         }
     }
 }

@@ -20,7 +20,11 @@ impl idem_clock_t {
 /// Makes a manual clock, for the `clock` of any number of engines.
 ///
 /// Ownership: `*clock` is the caller's, free it with idem_clock_free, at any time after the engines were
-/// opened. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_ERR_NULL. Since: 0.
+///   opened.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_clock_new(clock: *mut *mut idem_clock_t) -> idem_status_t {
     call(|c| {
@@ -31,7 +35,11 @@ pub unsafe extern "C" fn idem_clock_new(clock: *mut *mut idem_clock_t) -> idem_s
 
 /// Moves the clock forward, and wakes who sleeps until a time that it passes.
 ///
-/// Ownership: `clock` is borrowed. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_ERR_NULL. Since: 0.
+/// Ownership: `clock` is borrowed.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_clock_advance(clock: *const idem_clock_t, ms: u64) -> idem_status_t {
     call(|c| {
@@ -42,7 +50,11 @@ pub unsafe extern "C" fn idem_clock_advance(clock: *const idem_clock_t, ms: u64)
 
 /// What the clock shows: milliseconds since it was made.
 ///
-/// Ownership: `clock` is borrowed. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_ERR_NULL. Since: 0.
+/// Ownership: `clock` is borrowed.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_clock_now(clock: *const idem_clock_t, ms: *mut u64) -> idem_status_t {
     call(|c| {
@@ -54,7 +66,11 @@ pub unsafe extern "C" fn idem_clock_now(clock: *const idem_clock_t, ms: *mut u64
 
 /// How many threads sleep on the clock now: a test waits for that before it moves it.
 ///
-/// Ownership: `clock` is borrowed. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_ERR_NULL. Since: 0.
+/// Ownership: `clock` is borrowed.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_clock_sleepers(
     clock: *const idem_clock_t,
@@ -69,8 +85,11 @@ pub unsafe extern "C" fn idem_clock_sleepers(
 
 /// Frees the clock. Engines that were opened with it go on with it.
 ///
-/// Ownership: `clock` is consumed; null is nothing. Threads: any. Blocks: no. Returns: IDEM_OK;
-/// IDEM_ERR_MISALIGNED. Since: 0.
+/// Ownership: `clock` is consumed; null is nothing.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_MISALIGNED.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_clock_free(clock: *mut idem_clock_t) -> idem_status_t {
     call(|c| c.take_optional(clock).map(drop))

@@ -21,12 +21,15 @@ impl idem_engine_t {
 /// Opens an engine. `config` may be null: every option is at its default then.
 ///
 /// Ownership: `config` is borrowed; what it points to must live as its fields say. `*engine` is the
-/// caller's, free it with idem_engine_free. Threads: any. Blocks: no, but for what prefault takes.
+///   caller's, free it with idem_engine_free.
+/// Threads: any.
+/// Blocks: no, but for what prefault takes.
 /// Returns: IDEM_OK; IDEM_ERR_RANGE for an option out of bounds (the log function is told which one),
-/// IDEM_ERR_VALUE, IDEM_ERR_SIZE, IDEM_ERR_UNSUPPORTED, IDEM_ERR_NO_MEMORY, IDEM_ERR_SYSTEM, IDEM_ERR_NULL.
+///   IDEM_ERR_VALUE, IDEM_ERR_SIZE, IDEM_ERR_UNSUPPORTED, IDEM_ERR_NO_MEMORY, IDEM_ERR_SYSTEM,
+///   IDEM_ERR_NULL.
 /// Since: 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn idem_engine_open(
+pub unsafe extern "C" fn idem_engine_new(
     config: *const idem_config_t,
     engine: *mut *mut idem_engine_t,
 ) -> idem_status_t {
@@ -49,7 +52,11 @@ pub unsafe extern "C" fn idem_engine_open(
 /// Closes the engine to new keys: their claims get IDEM_CLOSED, and so does a waiter that would be handed
 /// a lease. Replays go on, owners may finish. Closing again changes nothing.
 ///
-/// Ownership: `engine` is borrowed. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_ERR_NULL. Since: 0.
+/// Ownership: `engine` is borrowed.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_engine_close(engine: *const idem_engine_t) -> idem_status_t {
     call(|c| {
@@ -62,8 +69,11 @@ pub unsafe extern "C" fn idem_engine_close(engine: *const idem_engine_t) -> idem
 /// IDEM_CANCELLED with IDEM_REASON_SHUTDOWN, and an owner that comes later is told IDEM_STALE. A key whose
 /// lease would halt it when it runs out is halted instead. Closing again can only bring that forward.
 ///
-/// Ownership: `engine` is borrowed. Threads: any. Blocks: no; may call callbacks. Returns: IDEM_OK;
-/// IDEM_ERR_NULL. Since: 0.
+/// Ownership: `engine` is borrowed.
+/// Threads: any.
+/// Blocks: no; may call callbacks.
+/// Returns: IDEM_OK; IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_engine_close_within(
     engine: *const idem_engine_t,
@@ -80,8 +90,11 @@ pub unsafe extern "C" fn idem_engine_close_within(
 /// room for one it returns at once. Keys that were taken from their owners before are not waited for.
 /// To be sure of an end, close within some time first.
 ///
-/// Ownership: `engine` is borrowed. Threads: any. Blocks: yes. Returns: IDEM_OK: none is; IDEM_TIMED_OUT:
-/// some still are; IDEM_ERR_NULL. Since: 0.
+/// Ownership: `engine` is borrowed.
+/// Threads: any.
+/// Blocks: yes.
+/// Returns: IDEM_OK: none is; IDEM_TIMED_OUT: some still are; IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_engine_drain(
     engine: *const idem_engine_t,
@@ -99,8 +112,11 @@ pub unsafe extern "C" fn idem_engine_drain(
 /// thread do not end any more. Drain it first, and free its waiters and queues. Namespace handles keep it
 /// alive, helper thread and all: the last one of them does then what is said here.
 ///
-/// Ownership: `engine` is consumed; null is nothing. Threads: any. Blocks: until the helper thread has
-/// stopped. Returns: IDEM_OK; IDEM_ERR_MISALIGNED. Since: 0.
+/// Ownership: `engine` is consumed; null is nothing.
+/// Threads: any.
+/// Blocks: until the helper thread has stopped.
+/// Returns: IDEM_OK; IDEM_ERR_MISALIGNED.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_engine_free(engine: *mut idem_engine_t) -> idem_status_t {
     call(|c| c.take_optional(engine).map(drop))
@@ -109,8 +125,12 @@ pub unsafe extern "C" fn idem_engine_free(engine: *mut idem_engine_t) -> idem_st
 /// Removes what has expired, and ends leases that ran out: a bounded slice of it. Needed only without the
 /// helper thread, and then for memory, and for waits that block no thread; never for a right answer.
 ///
-/// Ownership: `engine` is borrowed. Threads: any. Blocks: no; may call callbacks. Returns: IDEM_OK, and whether
-/// there may be more to do now in `*more` (unless that is null); IDEM_ERR_NULL. Since: 0.
+/// Ownership: `engine` is borrowed.
+/// Threads: any.
+/// Blocks: no; may call callbacks.
+/// Returns: IDEM_OK, and whether there may be more to do now in `*more` (unless that is null);
+///   IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_tick(engine: *const idem_engine_t, more: *mut bool) -> idem_status_t {
     call(|c| {

@@ -13,7 +13,10 @@ pub struct idem_fingerprint_t(Option<FingerprintBuilder>);
 /// The fingerprint of an HTTP request: `target` is path and query as they were sent. Keyed with the engine's
 /// secret, so it is good in this engine, or in one with the same secret.
 ///
-/// Ownership: all are borrowed; `bits` is 16 bytes. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_ERR_NULL.
+/// Ownership: all are borrowed; `bits` is 16 bytes.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_NULL.
 /// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_fingerprint_http(
@@ -35,8 +38,11 @@ pub unsafe extern "C" fn idem_fingerprint_http(
 
 /// Begins a fingerprint, of fields and of bytes that come in pieces.
 ///
-/// Ownership: `*fingerprint` is the caller's, free it with idem_fingerprint_free. Threads: any. Blocks: no.
-/// Returns: IDEM_OK; IDEM_ERR_NULL. Since: 0.
+/// Ownership: `*fingerprint` is the caller's, free it with idem_fingerprint_free.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_fingerprint_new(
     engine: *const idem_engine_t,
@@ -51,8 +57,11 @@ pub unsafe extern "C" fn idem_fingerprint_new(
 
 /// Adds a field. Fields are framed: "ab", "c" is not "a", "bc".
 ///
-/// Ownership: both are borrowed. Threads: one at a time. Blocks: no. Returns: IDEM_OK; IDEM_ERR_RELEASED: finished
-/// already; IDEM_ERR_NULL. Since: 0.
+/// Ownership: both are borrowed.
+/// Threads: one at a time.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_RELEASED: finished already; IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_fingerprint_field(
     fingerprint: *mut idem_fingerprint_t,
@@ -69,8 +78,11 @@ pub unsafe extern "C" fn idem_fingerprint_field(
 /// Adds a piece of a field that comes in pieces; how it is cut does not matter. The next field, or the
 /// end, ends it.
 ///
-/// Ownership: both are borrowed. Threads: one at a time. Blocks: no. Returns: IDEM_OK; IDEM_ERR_RELEASED: finished
-/// already; IDEM_ERR_NULL. Since: 0.
+/// Ownership: both are borrowed.
+/// Threads: one at a time.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_RELEASED: finished already; IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_fingerprint_update(
     fingerprint: *mut idem_fingerprint_t,
@@ -86,9 +98,11 @@ pub unsafe extern "C" fn idem_fingerprint_update(
 
 /// The fingerprint of what was added.
 ///
-/// Ownership: `fingerprint` is borrowed, and still to be freed; `bits` is 16 bytes. Threads: one at a time.
-/// Blocks: no. Returns: IDEM_OK; IDEM_ERR_RELEASED:
-/// finished already; IDEM_ERR_NULL. Since: 0.
+/// Ownership: `fingerprint` is borrowed, and still to be freed; `bits` is 16 bytes.
+/// Threads: one at a time.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_RELEASED: finished already; IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_fingerprint_finish(
     fingerprint: *mut idem_fingerprint_t,
@@ -104,8 +118,11 @@ pub unsafe extern "C" fn idem_fingerprint_finish(
 
 /// Frees a fingerprint, finished or not.
 ///
-/// Ownership: `fingerprint` is consumed; null is nothing. Threads: any. Blocks: no. Returns: IDEM_OK;
-/// IDEM_ERR_MISALIGNED. Since: 0.
+/// Ownership: `fingerprint` is consumed; null is nothing.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_MISALIGNED.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_fingerprint_free(
     fingerprint: *mut idem_fingerprint_t,

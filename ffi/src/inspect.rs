@@ -15,8 +15,11 @@ use crate::types::*;
 /// What has become of a key, without claiming it: nobody is registered and nothing is counted. It says what
 /// was; to act on it, claim.
 ///
-/// Ownership: `key` and what it points to are borrowed. Threads: any. Blocks: no. Returns: IDEM_OK; as
-/// idem_claim for what is wrong with the key. Since: 0.
+/// Ownership: `key` and what it points to are borrowed.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; as idem_claim for what is wrong with the key.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_peek(
     engine: *const idem_engine_t,
@@ -33,8 +36,12 @@ pub unsafe extern "C" fn idem_peek(
 
 /// As idem_peek, and copies the response, if there is one, to `buffer` of `capacity` bytes.
 ///
-/// Ownership: all are borrowed. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_ERR_BUFFER: `buffer` is too
-/// short, and nothing was copied, but `*peek` was written and has the length; as idem_peek. Since: 0.
+/// Ownership: all are borrowed.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_BUFFER: `buffer` is too short, and nothing was copied, but `*peek` was
+///   written and has the length; as idem_peek.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_peek_copy(
     engine: *const idem_engine_t,
@@ -56,8 +63,11 @@ pub unsafe extern "C" fn idem_peek_copy(
 /// The hash that stands for a key in events and in the listing, until its namespace is cleared: to find it
 /// there, and to log it instead of the key.
 ///
-/// Ownership: `key` and what it points to are borrowed; `bits` is 16 bytes. Threads: any. Blocks: no. Returns:
-/// IDEM_OK; as idem_claim for what is wrong with the key. Since: 0.
+/// Ownership: `key` and what it points to are borrowed; `bits` is 16 bytes.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; as idem_claim for what is wrong with the key.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_key_hash(
     engine: *const idem_engine_t,
@@ -119,8 +129,11 @@ pub struct idem_listing_t(std::vec::IntoIter<Listed>);
 /// Lists what is in flight and what is halted, in no order. Looks through all flights and all of the table,
 /// and takes memory for all that it finds: for operators, not for every request.
 ///
-/// Ownership: `*listing` is the caller's, free it with idem_listing_free. Threads: any. Blocks: no. Returns:
-/// IDEM_OK; IDEM_ERR_NULL. Since: 0.
+/// Ownership: `*listing` is the caller's, free it with idem_listing_free.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_list(
     engine: *const idem_engine_t,
@@ -136,8 +149,11 @@ pub unsafe extern "C" fn idem_list(
 
 /// The next records of a listing, at most `count`. Fewer are the last ones.
 ///
-/// Ownership: `listing` is borrowed. Threads: one at a time. Blocks: no. Returns: IDEM_OK, and how many in
-/// `*taken`; IDEM_ERR_NULL. Since: 0.
+/// Ownership: `listing` is borrowed.
+/// Threads: one at a time.
+/// Blocks: no.
+/// Returns: IDEM_OK, and how many in `*taken`; IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_listing_next(
     listing: *mut idem_listing_t,
@@ -177,8 +193,11 @@ fn of_listed(listed: &Listed) -> idem_record_t {
 
 /// Frees a listing.
 ///
-/// Ownership: `listing` is consumed; null is nothing. Threads: any. Blocks: no. Returns: IDEM_OK;
-/// IDEM_ERR_MISALIGNED. Since: 0.
+/// Ownership: `listing` is consumed; null is nothing.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_MISALIGNED.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_listing_free(listing: *mut idem_listing_t) -> idem_status_t {
     call(|c| c.take_optional(listing).map(drop))
@@ -276,8 +295,11 @@ unsafe impl Versioned for idem_stats_t {
 
 /// Counters and gauges. Counts of different things are read one after the other.
 ///
-/// Ownership: `stats` is borrowed; as much is written as its `struct_size` says. Threads: any. Blocks: no.
-/// Returns: IDEM_OK; IDEM_ERR_SIZE, IDEM_ERR_NULL. Since: 0.
+/// Ownership: `stats` is borrowed; as much is written as its `struct_size` says.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_SIZE, IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_stats(
     engine: *const idem_engine_t,

@@ -39,11 +39,13 @@ fn token_of(lease: &idem_lease_t) -> Token {
 ///
 /// `retention_ms` is how long it is kept: 0 as the claim said, `IDEM_ZERO` only for those who wait.
 ///
-/// Ownership: `engine` and `response` are borrowed; the bytes are copied. Threads: any. Blocks: no; calls
-/// the callbacks of those who wait. Returns: IDEM_OK, and how it was stored in `*completion` (an
-/// idem_completion_t, unless that is null); IDEM_STALE: the lease was over, and nothing was stored;
-/// IDEM_ERR_RANGE: a retention of more than ten years; IDEM_ERR_WRONG_ENGINE, IDEM_ERR_TOO_LONG,
-/// IDEM_ERR_NULL. Since: 0.
+/// Ownership: `engine` and `response` are borrowed; the bytes are copied.
+/// Threads: any.
+/// Blocks: no; calls the callbacks of those who wait.
+/// Returns: IDEM_OK, and how it was stored in `*completion` (an idem_completion_t, unless that is null);
+///   IDEM_STALE: the lease was over, and nothing was stored; IDEM_ERR_RANGE: a retention of more than ten
+///   years; IDEM_ERR_WRONG_ENGINE, IDEM_ERR_TOO_LONG, IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_complete(
     engine: *const idem_engine_t,
@@ -68,7 +70,10 @@ pub unsafe extern "C" fn idem_complete(
 /// IDEM_ERR_WRONG_ENGINE nothing was consumed, and `destroy` is not called.
 ///
 /// Ownership: `response` is consumed, also with IDEM_STALE; `destroy` gives it back, on any thread.
-/// Threads: any. Blocks: no; calls callbacks. Returns: as idem_complete. Since: 0.
+/// Threads: any.
+/// Blocks: no; calls callbacks.
+/// Returns: as idem_complete.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_complete_owned(
     engine: *const idem_engine_t,
@@ -97,9 +102,12 @@ pub unsafe extern "C" fn idem_complete_owned(
 /// Completes many leases in one call, each as idem_complete does with a `retention_ms` of 0: faster than one
 /// by one, since their cache misses overlap.
 ///
-/// Ownership: `endings` and the responses are borrowed. Threads: any. Blocks: no; calls callbacks. Returns:
-/// IDEM_OK, and in each of `endings` its status, as idem_complete would return it, and its completion;
-/// IDEM_ERR_NULL. Since: 0.
+/// Ownership: `endings` and the responses are borrowed.
+/// Threads: any.
+/// Blocks: no; calls callbacks.
+/// Returns: IDEM_OK, and in each of `endings` its status, as idem_complete would return it, and its
+///   completion; IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_complete_batch(
     engine: *const idem_engine_t,
@@ -139,8 +147,11 @@ pub unsafe extern "C" fn idem_complete_batch(
 /// Shares an error with everybody who waits, and keeps it for `retention_ms` (0: it is only shared). They
 /// get it as a response that is an error.
 ///
-/// Ownership: `engine` and `error` are borrowed; the bytes are copied. Threads: any. Blocks: no; calls
-/// callbacks. Returns: as idem_complete. Since: 0.
+/// Ownership: `engine` and `error` are borrowed; the bytes are copied.
+/// Threads: any.
+/// Blocks: no; calls callbacks.
+/// Returns: as idem_complete.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_fail(
     engine: *const idem_engine_t,
@@ -163,8 +174,12 @@ pub unsafe extern "C" fn idem_fail(
 /// waited longest executes next, and without a waiter the key is free; see idem_on_end_t. `reason` is 0 or
 /// IDEM_REASON_OWNER, or a code of the caller's own.
 ///
-/// Ownership: `engine` is borrowed. Threads: any. Blocks: no; calls callbacks. Returns: IDEM_OK; IDEM_STALE:
-/// the lease was over already; IDEM_ERR_VALUE, IDEM_ERR_WRONG_ENGINE, IDEM_ERR_NULL. Since: 0.
+/// Ownership: `engine` is borrowed.
+/// Threads: any.
+/// Blocks: no; calls callbacks.
+/// Returns: IDEM_OK; IDEM_STALE: the lease was over already; IDEM_ERR_VALUE, IDEM_ERR_WRONG_ENGINE,
+///   IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_cancel(
     engine: *const idem_engine_t,
@@ -192,7 +207,10 @@ fn give_up(lease: Lease, policy: idem::OnEnd, reason: Reason) -> Called {
 /// The outcome is unknown: nobody executes the key until the halted retention is over, or an operator
 /// settles it. As idem_cancel with IDEM_ON_END_HALT.
 ///
-/// Ownership: `engine` is borrowed. Threads: any. Blocks: no; calls callbacks. Returns: as idem_cancel.
+/// Ownership: `engine` is borrowed.
+/// Threads: any.
+/// Blocks: no; calls callbacks.
+/// Returns: as idem_cancel.
 /// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_halt(
@@ -209,8 +227,11 @@ pub unsafe extern "C" fn idem_halt(
 /// Lets go of the lease as one who cannot say what became of the work: what happens is the claim's
 /// `on_abandon`, and the reason IDEM_REASON_DROPPED.
 ///
-/// Ownership: `engine` is borrowed. Threads: any. Blocks: no; calls callbacks. Returns: IDEM_OK; IDEM_STALE:
-/// the lease was over already; IDEM_ERR_WRONG_ENGINE, IDEM_ERR_NULL. Since: 0.
+/// Ownership: `engine` is borrowed.
+/// Threads: any.
+/// Blocks: no; calls callbacks.
+/// Returns: IDEM_OK; IDEM_STALE: the lease was over already; IDEM_ERR_WRONG_ENGINE, IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_abandon(
     engine: *const idem_engine_t,
@@ -221,9 +242,12 @@ pub unsafe extern "C" fn idem_abandon(
 
 /// Moves the deadline to `ms` milliseconds from now, never earlier.
 ///
-/// Ownership: `engine` is borrowed. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_STALE: the lease is
-/// over, or is being ended for its age; IDEM_ERR_RANGE: more than ten years; IDEM_ERR_WRONG_ENGINE,
-/// IDEM_ERR_NULL. Since: 0.
+/// Ownership: `engine` is borrowed.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_STALE: the lease is over, or is being ended for its age; IDEM_ERR_RANGE: more
+///   than ten years; IDEM_ERR_WRONG_ENGINE, IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_renew(
     engine: *const idem_engine_t,
@@ -234,15 +258,19 @@ pub unsafe extern "C" fn idem_renew(
         let (engine, time) = (c.object(engine)?.engine(), bounded(ms)?);
         let lease = lease_of(engine, &lease)?;
         let renewed = lease.renew(time.unwrap_or_default());
-        let _kept = lease.into_token();
+        // It goes on: what C has is a value, and not dropped here.
+        let _ = lease.into_token();
         Ok(renewed?)
     })
 }
 
 /// Which record the lease is of, and how long it has left.
 ///
-/// Ownership: `engine` is borrowed. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_STALE: the lease is
-/// over; IDEM_ERR_WRONG_ENGINE, IDEM_ERR_NULL. Since: 0.
+/// Ownership: `engine` is borrowed.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_STALE: the lease is over; IDEM_ERR_WRONG_ENGINE, IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_lease_info(
     engine: *const idem_engine_t,
@@ -253,7 +281,8 @@ pub unsafe extern "C" fn idem_lease_info(
         let (engine, out) = (c.object(engine)?.engine(), c.out(info)?);
         let lease = lease_of(engine, &lease)?;
         let (left, key_hash) = (lease.time_left(), lease.key_hash());
-        let _kept = lease.into_token();
+        // As above.
+        let _ = lease.into_token();
         let (left, key_hash) = left.zip(key_hash).ok_or(IDEM_STALE)?;
         let key_hash = key_hash.to_le_bytes();
         out.write(idem_lease_info_t { left_ms: millis(left), key_hash, more: [0; 4] });

@@ -1,4 +1,4 @@
-//! What libidem has to say to people: to a function of theirs, and otherwise to nobody.
+//! What libidem has to say to people, by a function of theirs; without one, defects alone, on standard error.
 
 use core::ffi::c_void;
 use std::panic;
@@ -24,7 +24,7 @@ pub enum idem_log_level_t {
 pub struct idem_message_t {
     /// An `idem_log_level_t`; greater ones may come with later versions.
     pub level: u32,
-    /// Zero.
+    /// Reserved; zero.
     pub reserved: u32,
     /// UTF-8, without a newline, and without an end of string. Has neither keys nor responses in it.
     pub text: idem_bytes_t,
@@ -40,9 +40,12 @@ static LOG: RwLock<Option<Foreign<*const idem_message_t>>> = RwLock::new(None);
 /// Sets the function that is told what libidem has to say: which option is wrong, where a defect is. One for
 /// the process, the last one set; null: nobody is told, and messages about defects go to standard error.
 ///
-/// Ownership: `user` is borrowed until `destroy` is called with it, once, when another one is set (of a null
-/// `log` at once). Threads:
-/// any. Blocks: until the function set before has returned. Returns: IDEM_OK. Since: 0.
+/// Ownership: `user` is borrowed until `destroy` is called with it, once, when another one is set (of a
+///   null `log` at once).
+/// Threads: any.
+/// Blocks: until the function set before has returned.
+/// Returns: IDEM_OK.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_log_to(
     log: idem_log_fn,

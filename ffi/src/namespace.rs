@@ -22,7 +22,7 @@ impl idem_namespace_t {
     }
 }
 
-/// What a namespace has otherwise than its engine. Zero everything and set `struct_size`: what is 0 is as
+/// How a namespace differs from its engine. Zero everything and set `struct_size`: what is 0 is as
 /// the engine has it, and limits are none but the engine's.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -59,11 +59,14 @@ unsafe impl Versioned for idem_namespace_options_t {
 /// Null: on the terms that are on record, or else the engine's. Look it up once and keep the handle.
 ///
 /// Ownership: `name` and `options` are borrowed; `*ns` is the caller's, free it with idem_namespace_free.
-/// Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_ERR_EMPTY, IDEM_ERR_TOO_LONG, IDEM_ERR_NOT_TEXT for the
-/// name; IDEM_ERR_RANGE, IDEM_ERR_VALUE, IDEM_ERR_SIZE, IDEM_ERR_UNSUPPORTED for the options, or
-/// too many namespaces; IDEM_ERR_LIMITS_SET; IDEM_ERR_NULL. Since: 0.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_EMPTY, IDEM_ERR_TOO_LONG, IDEM_ERR_NOT_TEXT for the name; IDEM_ERR_RANGE,
+///   IDEM_ERR_VALUE, IDEM_ERR_SIZE, IDEM_ERR_UNSUPPORTED for the options, or too many namespaces;
+///   IDEM_ERR_LIMITS_SET; IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn idem_namespace_open(
+pub unsafe extern "C" fn idem_namespace_new(
     engine: *const idem_engine_t,
     name: idem_bytes_t,
     options: *const idem_namespace_options_t,
@@ -124,7 +127,11 @@ impl idem_namespace_options_t {
 /// is held of their responses stays readable. Owners of keys in flight go on for those who wait for
 /// them already, and are told IDEM_DETACHED: an old and a new execution of one key may overlap.
 ///
-/// Ownership: `ns` is borrowed. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_ERR_NULL. Since: 0.
+/// Ownership: `ns` is borrowed.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_namespace_clear(ns: *const idem_namespace_t) -> idem_status_t {
     call(|c| {
@@ -135,7 +142,11 @@ pub unsafe extern "C" fn idem_namespace_clear(ns: *const idem_namespace_t) -> id
 
 /// As idem_namespace_clear, for the default namespace.
 ///
-/// Ownership: `engine` is borrowed. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_ERR_NULL. Since: 0.
+/// Ownership: `engine` is borrowed.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_clear(engine: *const idem_engine_t) -> idem_status_t {
     call(|c| {
@@ -146,9 +157,11 @@ pub unsafe extern "C" fn idem_clear(engine: *const idem_engine_t) -> idem_status
 
 /// Frees the handle; nothing happens to the namespace.
 ///
-/// Ownership: `ns` is consumed; null is nothing. Threads: any. Blocks: no, unless it is the last that keeps an
-/// engine alive which was freed (idem_engine_free). Returns: IDEM_OK;
-/// IDEM_ERR_MISALIGNED. Since: 0.
+/// Ownership: `ns` is consumed; null is nothing.
+/// Threads: any.
+/// Blocks: no, unless it is the last that keeps an engine alive which was freed (idem_engine_free).
+/// Returns: IDEM_OK; IDEM_ERR_MISALIGNED.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_namespace_free(ns: *mut idem_namespace_t) -> idem_status_t {
     call(|c| c.take_optional(ns).map(drop))

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use idem::{Engine, HaltToken, Outcome, Replay, Resolution, Resolved, Token, Told};
+use idem::{Engine, HaltToken, Outcome, OutcomeVisitor, Replay, Resolution, Resolved, Token};
 
 use crate::boundary::{Called, call, tell};
 use crate::claim::{claim_of, key_of};
@@ -17,9 +17,11 @@ use crate::types::*;
 ///
 /// `retention_ms` 0 is as the claim says, or the namespace.
 ///
-/// Ownership: `claim` and all it points to are borrowed. Threads: any. Blocks: no; may call callbacks of
-/// others. Returns: IDEM_OK, and whether it is the first in `*first`; IDEM_FULL: no room; IDEM_UNDECIDED;
-/// IDEM_ERR_RANGE: a retention of no time, or of more than ten years; as idem_claim for what is wrong.
+/// Ownership: `claim` and all it points to are borrowed.
+/// Threads: any.
+/// Blocks: no; may call callbacks of others.
+/// Returns: IDEM_OK, and whether it is the first in `*first`; IDEM_FULL: no room; IDEM_UNDECIDED;
+///   IDEM_ERR_RANGE: a retention of no time, or of more than ten years; as idem_claim for what is wrong.
 /// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_once(
@@ -48,19 +50,19 @@ struct First<'e> {
     retention: Option<Duration>,
 }
 
-impl Told for First<'_> {
-    type Is = Called<bool>;
+impl OutcomeVisitor for First<'_> {
+    type Output = Called<bool>;
 
-    fn executes(&mut self, token: Token) -> Called<bool> {
+    fn visit_execute(&mut self, token: Token) -> Called<bool> {
         // Stale: the lease ran out between two instructions, and somebody else has seen it.
         Ok(self.engine.complete_raw(token, &[], self.retention).is_ok())
     }
 
-    fn replays(&mut self, _: Replay) -> Called<bool> {
+    fn visit_replay(&mut self, _: Replay) -> Called<bool> {
         Ok(false)
     }
 
-    fn other(&mut self, outcome: Outcome) -> Called<bool> {
+    fn visit_other(&mut self, outcome: Outcome) -> Called<bool> {
         match outcome {
             Outcome::InFlight(_) | Outcome::Done(_) | Outcome::Cancelled(_) => Ok(false),
             Outcome::Full(_) => Err(IDEM_FULL),
@@ -73,9 +75,12 @@ impl Told for First<'_> {
 /// `force`: then its lease ends, its owner's calls get IDEM_STALE, and everybody who waits IDEM_CANCELLED
 /// with IDEM_REASON_FORGOTTEN.
 ///
-/// Ownership: `key` and what it points to are borrowed. Threads: any. Blocks: no; may call callbacks.
+/// Ownership: `key` and what it points to are borrowed.
+/// Threads: any.
+/// Blocks: no; may call callbacks.
 /// Returns: IDEM_OK, and an idem_removal_t in `*removal` (unless that is null); as idem_claim for what is
-/// wrong with the key. Since: 0.
+///   wrong with the key.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_forget(
     engine: *const idem_engine_t,
@@ -96,9 +101,12 @@ pub unsafe extern "C" fn idem_forget(
 /// Makes a key that is in flight vacant, while its owner goes on for those who wait for it already: the next
 /// claim executes beside it. What the owner completes is given to its waiters and not stored.
 ///
-/// Ownership: `key` and what it points to are borrowed. Threads: any. Blocks: no; may call callbacks.
+/// Ownership: `key` and what it points to are borrowed.
+/// Threads: any.
+/// Blocks: no; may call callbacks.
 /// Returns: IDEM_OK, and in `*done` (unless that is null) whether it was in flight; as idem_claim for what
-/// is wrong with the key. Since: 0.
+///   is wrong with the key.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_detach(
     engine: *const idem_engine_t,
@@ -116,9 +124,12 @@ pub unsafe extern "C" fn idem_detach(
 /// Ends the lease of a key by force, as if its owner had given up with this policy (an idem_on_end_t; the
 /// default is hand-over), for the reason IDEM_REASON_FORCED. The owner's calls get IDEM_STALE.
 ///
-/// Ownership: `key` and what it points to are borrowed. Threads: any. Blocks: no; may call callbacks.
+/// Ownership: `key` and what it points to are borrowed.
+/// Threads: any.
+/// Blocks: no; may call callbacks.
 /// Returns: IDEM_OK, and in `*done` (unless that is null) whether anybody had a lease; IDEM_ERR_VALUE; as
-/// idem_claim for what is wrong with the key. Since: 0.
+///   idem_claim for what is wrong with the key.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_force_end(
     engine: *const idem_engine_t,
@@ -138,10 +149,13 @@ pub unsafe extern "C" fn idem_force_end(
 /// Settles a halted key, by an idem_resolution_t. `halt` says which halt is meant: it is in what idem_peek and
 /// the listing say. `response` and `retention_ms` (0: a day) are for IDEM_RESOLVE_COMPLETE.
 ///
-/// Ownership: all are borrowed; the bytes are copied. Threads: any. Blocks: no. Returns: IDEM_OK, and after
-/// IDEM_RESOLVE_COMPLETE an idem_completion_t in `*completion` (unless that is null); IDEM_STALE: the key
-/// is not halted any more, or was halted once more; IDEM_FULL: no room beside it; IDEM_ERR_RANGE; IDEM_ERR_VALUE; as
-/// idem_claim for what is wrong with the key. Since: 0.
+/// Ownership: all are borrowed; the bytes are copied.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK, and after IDEM_RESOLVE_COMPLETE an idem_completion_t in `*completion` (unless that is
+///   null); IDEM_STALE: the key is not halted any more, or was halted once more; IDEM_FULL: no room beside
+///   it; IDEM_ERR_RANGE; IDEM_ERR_VALUE; as idem_claim for what is wrong with the key.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_resolve(
     engine: *const idem_engine_t,

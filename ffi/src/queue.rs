@@ -25,8 +25,11 @@ impl idem_queue_t {
 
 /// Makes a completion queue. Waits of any engine may end in it.
 ///
-/// Ownership: `*queue` is the caller's, free it with idem_queue_free. Threads: any. Blocks: no. Returns:
-/// IDEM_OK; IDEM_ERR_SYSTEM: the system has no descriptor to give; IDEM_ERR_NULL. Since: 0.
+/// Ownership: `*queue` is the caller's, free it with idem_queue_free.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_SYSTEM: the system has no descriptor to give; IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_queue_new(queue: *mut *mut idem_queue_t) -> idem_status_t {
     call(|c| {
@@ -43,8 +46,11 @@ pub unsafe extern "C" fn idem_queue_new(queue: *mut *mut idem_queue_t) -> idem_s
 /// their like, level or edge triggered. Only to be watched: idem_poll reads from it. It may be readable and
 /// nothing be handed out: after idem_wait_in, for a first look; after a cancelled wait.
 ///
-/// Ownership: the descriptor is the queue's, and closed with it. Threads: any. Blocks: no. Returns: IDEM_OK;
-/// IDEM_ERR_NULL. Since: 0.
+/// Ownership: the descriptor is the queue's, and closed with it.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_queue_fd(queue: *const idem_queue_t, fd: *mut i32) -> idem_status_t {
     call(|c| {
@@ -57,9 +63,11 @@ pub unsafe extern "C" fn idem_queue_fd(queue: *const idem_queue_t, fd: *mut i32)
 /// Takes what has ended out of the queue, at most `count` waits. If it leaves something behind the
 /// descriptor stays readable. Call it when the descriptor is.
 ///
-/// Ownership: what the outcomes in `events` have is the caller's, as with idem_claim. Threads: any; several
-/// may, and share what there is. Blocks: no; may call callbacks of others. Returns: IDEM_OK, and how many
-/// in `*taken`; IDEM_ERR_NULL. Since: 0.
+/// Ownership: what the outcomes in `events` have is the caller's, as with idem_claim.
+/// Threads: any; several may, and share what there is.
+/// Blocks: no; may call callbacks of others.
+/// Returns: IDEM_OK, and how many in `*taken`; IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_poll(
     queue: *const idem_queue_t,
@@ -87,8 +95,11 @@ pub unsafe extern "C" fn idem_poll(
 /// Frees the queue. Waits that have not been handed out are given up, as idem_waiter_free would; nobody may
 /// be inside a call with the queue.
 ///
-/// Ownership: `queue` is consumed; null is nothing. Threads: any. Blocks: no; may call callbacks of others.
-/// Returns: IDEM_OK; IDEM_ERR_MISALIGNED. Since: 0.
+/// Ownership: `queue` is consumed; null is nothing.
+/// Threads: any.
+/// Blocks: no; may call callbacks of others.
+/// Returns: IDEM_OK; IDEM_ERR_MISALIGNED.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_queue_free(queue: *mut idem_queue_t) -> idem_status_t {
     call(|c| c.take_optional(queue).map(drop))

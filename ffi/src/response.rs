@@ -24,8 +24,11 @@ pub(crate) fn of_replay(replay: Replay) -> (bool, idem_response_t) {
 
 /// The first byte of a response; null if it has none, or was released.
 ///
-/// Ownership: `response` is borrowed, and the bytes until it is released. Threads: any. Blocks: no. Returns:
-/// the bytes, for reading only. Since: 0.
+/// Ownership: `response` is borrowed, and the bytes until it is released.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: the bytes, for reading only.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_response_data(response: *const idem_response_t) -> *const u8 {
     let mut data = core::ptr::null();
@@ -38,7 +41,11 @@ pub unsafe extern "C" fn idem_response_data(response: *const idem_response_t) ->
 
 /// How many bytes a response has; 0 if it was released.
 ///
-/// Ownership: `response` is borrowed. Threads: any. Blocks: no. Returns: the length. Since: 0.
+/// Ownership: `response` is borrowed.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: the length.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_response_len(response: *const idem_response_t) -> usize {
     let mut len = 0;
@@ -51,8 +58,11 @@ pub unsafe extern "C" fn idem_response_len(response: *const idem_response_t) -> 
 
 /// Holds a response once more, to give it to somebody else; each hold is released.
 ///
-/// Ownership: `response` is borrowed; `*other` is the caller's. Threads: any. Blocks: no. Returns: IDEM_OK;
-/// IDEM_ERR_RELEASED, IDEM_ERR_NULL. Since: 0.
+/// Ownership: `response` is borrowed; `*other` is the caller's.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_RELEASED, IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_response_retain(
     response: *const idem_response_t,
@@ -69,9 +79,12 @@ pub unsafe extern "C" fn idem_response_retain(
 
 /// Lets go of a response, and empties the structure, so that a second release of it is refused.
 ///
-/// Ownership: the hold is consumed, the structure is borrowed. Threads: any. Blocks: no; may call the
-/// `destroy` of bytes that were handed in; the last response of an engine that was freed frees its memory.
-/// Returns: IDEM_OK; IDEM_ERR_RELEASED, IDEM_ERR_NULL. Since: 0.
+/// Ownership: the hold is consumed, the structure is borrowed.
+/// Threads: any.
+/// Blocks: no; may call the `destroy` of bytes that were handed in; the last response of an engine that was
+///   freed frees its memory.
+/// Returns: IDEM_OK; IDEM_ERR_RELEASED, IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_response_release(response: *mut idem_response_t) -> idem_status_t {
     call(|c| {
@@ -85,9 +98,12 @@ pub unsafe extern "C" fn idem_response_release(response: *mut idem_response_t) -
 
 /// Copies a response to the caller's `buffer` of `capacity` bytes.
 ///
-/// Ownership: both are borrowed. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_ERR_BUFFER: it is too
-/// short, and nothing was copied; either way the length of the response is in `*len` (unless that is
-/// null); IDEM_ERR_RELEASED, IDEM_ERR_NULL. Since: 0.
+/// Ownership: both are borrowed.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_BUFFER: it is too short, and nothing was copied; either way the length of the
+///   response is in `*len` (unless that is null); IDEM_ERR_RELEASED, IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_response_copy(
     response: *const idem_response_t,
@@ -117,8 +133,11 @@ pub(crate) fn copy(
 
 /// How old a response is, and how long its record is kept.
 ///
-/// Ownership: `response` is borrowed. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_ERR_RELEASED,
-/// IDEM_ERR_NULL. Since: 0.
+/// Ownership: `response` is borrowed.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_RELEASED, IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_response_info(
     response: *const idem_response_t,

@@ -5,15 +5,15 @@ use core::ffi::{CStr, c_char};
 use idem::{ClaimError, ConfigError, KeyError, ResolveError, TokenError};
 
 /// What a call came to. Zero: it did what it says. Positive: an ordinary answer, which programs go on
-/// from. Negative: the call was wrong, or the system had not got what it takes; nothing was done, and
-/// no result was written. Numbers are never used again.
+/// from. Negative: the call was wrong, or the system lacked what it takes; nothing was done, and no result
+/// was written, unless the status says otherwise. Numbers are never used again.
 #[repr(i32)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum idem_status_t {
     /// It did what it says.
     IDEM_OK = 0,
     /// The lease is over: it ran out and somebody acted on that, or it was ended before. Nothing was
-    /// overwritten. So it is with a halt that was settled, or halted once more since.
+    /// overwritten. Likewise a halt that was settled, or halted once more, since.
     IDEM_STALE = 1,
     /// Too late: what was to be cancelled had come, or was cancelled before.
     IDEM_TOO_LATE = 2,
@@ -32,7 +32,7 @@ pub enum idem_status_t {
     IDEM_ERR_SIZE = -3,
     /// A structure has more fields than this library knows, and they are not all zero.
     IDEM_ERR_UNSUPPORTED = -4,
-    /// An enumeration's value, or a bit of flags, is none that there is.
+    /// An unknown enumeration value or flag bit.
     IDEM_ERR_VALUE = -5,
     /// A key, a scope, or a namespace's name has no bytes.
     IDEM_ERR_EMPTY = -6,
@@ -65,7 +65,11 @@ use idem_status_t::*;
 
 /// The name of a status as the header has it, or "unknown".
 ///
-/// Ownership: the text is static. Threads: any. Blocks: no. Returns: never null. Since: 0.
+/// Ownership: the text is static.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: never null.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub extern "C" fn idem_status_name(status: i32) -> *const c_char {
     name(status).as_ptr()

@@ -8,9 +8,9 @@ use core::ffi::c_void;
 use crate::boundary::{Plain, Versioned};
 
 /// As a duration: none at all, where zero would mean the default. As a count or a size likewise.
-pub const IDEM_ZERO: u64 = u64::MAX;
+pub const IDEM_ZERO: u64 = u64::MAX - 1;
 
-/// For how long a duration may be that waits for as long as it takes.
+/// As a timeout: as long as it takes. No other duration can be that long.
 pub const IDEM_FOREVER: u64 = u64::MAX;
 
 /// The most bytes of a key, a scope or a namespace's name. Hash what is longer.
@@ -129,7 +129,7 @@ pub struct idem_claim_t {
     pub on_expiry: u32,
     /// An `idem_on_end_t`: if the lease is abandoned (`idem_abandon`).
     pub on_abandon: u32,
-    /// Zero.
+    /// Must be zero.
     pub reserved: u32,
 }
 
@@ -283,7 +283,7 @@ pub struct idem_outcome_t {
     pub limit: u32,
     /// Whether the response is an error that the owner shared.
     pub is_error: u32,
-    /// Not in use.
+    /// Reserved; zero.
     pub reserved: u32,
     /// Of the record.
     pub info: idem_info_t,
@@ -293,7 +293,7 @@ pub struct idem_outcome_t {
     pub response: idem_response_t,
     /// The caller's; it waits with it, or frees it.
     pub waiter: *mut crate::wait::idem_waiter_t,
-    /// Not in use.
+    /// Reserved; zero.
     pub more: [u64; 4],
 }
 
@@ -333,7 +333,7 @@ pub struct idem_lease_info_t {
     pub left_ms: u64,
     /// The hash that stands for the key in the listing and in events.
     pub key_hash: [u8; 16],
-    /// Zero.
+    /// Reserved; zero.
     pub more: [u64; 4],
 }
 
@@ -351,13 +351,13 @@ pub struct idem_peek_t {
     pub has_response: u32,
     /// Names the halt of a halted key, to settle it by.
     pub halt: u32,
-    /// Zero.
+    /// Reserved; zero.
     pub reserved: u32,
     /// Bytes of the response.
     pub len: u64,
     /// Of the record.
     pub info: idem_info_t,
-    /// Zero.
+    /// Reserved; zero.
     pub more: [u64; 2],
 }
 
@@ -409,7 +409,7 @@ pub struct idem_record_t {
     pub key_hash: [u8; 16],
     /// Names the record in this engine: a key of kind `IDEM_KEY_LISTED` points to it.
     pub r#ref: [u64; 5],
-    /// Zero.
+    /// Reserved; zero.
     pub more: [u64; 2],
 }
 
@@ -469,11 +469,11 @@ pub struct idem_event_t {
     pub detail: u32,
     /// An `idem_reason_t`, or a code of the owner's own.
     pub reason: u32,
-    /// Zero.
+    /// Reserved; zero.
     pub reserved: u32,
     /// The hash that stands for the key.
     pub key_hash: [u8; 16],
-    /// Zero.
+    /// Reserved; zero.
     pub more: [u64; 2],
 }
 

@@ -13,7 +13,11 @@ const VERSION: &CStr =
 
 /// The version of the library that is loaded, as "0.1.0".
 ///
-/// Ownership: the text is static. Threads: any. Blocks: no. Returns: never null. Since: 0.
+/// Ownership: the text is static.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: never null.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub extern "C" fn idem_version() -> *const c_char {
     VERSION.as_ptr()
@@ -21,7 +25,11 @@ pub extern "C" fn idem_version() -> *const c_char {
 
 /// The ABI of the library that is loaded, to compare with IDEM_ABI_VERSION.
 ///
-/// Ownership: none. Threads: any. Blocks: no. Returns: the number. Since: 0.
+/// Ownership: none.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: the number.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub extern "C" fn idem_abi_version() -> u32 {
     IDEM_ABI_VERSION

@@ -22,7 +22,7 @@ impl idem_waiter_t {
 }
 
 /// A wait that is under way without a thread, to cancel it by.
-pub struct idem_wait_t(Way);
+pub struct idem_pending_t(Way);
 
 /// An outcome that is still to be filled in.
 const NOTHING: idem_outcome_t = idem_outcome_t {
@@ -56,9 +56,12 @@ pub type idem_ended_fn =
 /// Waits, blocking the thread, at most `timeout_ms` milliseconds: IDEM_FOREVER is until the owner's lease
 /// ends, one way or another, which it always does; 0 looks once.
 ///
-/// Ownership: `waiter` is consumed, also when its time is up; `*outcome` as with idem_claim. Threads: any.
-/// Blocks: yes. Returns: IDEM_OK, and the outcome (IDEM_WAIT_OVER, if time is up); IDEM_ERR_NULL,
-/// and nothing is consumed. Since: 0.
+/// Ownership: `waiter` is consumed, also when its time is up; `*outcome` as with idem_claim.
+/// Threads: any.
+/// Blocks: yes.
+/// Returns: IDEM_OK, and the outcome (IDEM_WAIT_OVER, if time is up); IDEM_ERR_NULL, and nothing is
+///   consumed.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_wait(
     waiter: *mut idem_waiter_t,
@@ -81,17 +84,20 @@ pub unsafe extern "C" fn idem_wait(
 /// that it gets is accepted by that. If the owner's lease runs out somebody has to tick, as the helper
 /// thread does.
 ///
-/// Ownership: `waiter` is consumed. `user` is borrowed until `destroy` is called with it, which happens once,
-/// after the last call of `ended`. `*wait`, unless that is null, is the caller's: cancel it with
-/// idem_wait_cancel or free it with idem_wait_free. Threads: any. Blocks: no; may call `ended` before
-/// it returns, and before `*wait` is written. Returns: IDEM_OK; IDEM_ERR_NULL, and nothing is consumed. Since: 0.
+/// Ownership: `waiter` is consumed. `user` is borrowed until `destroy` is called with it, which happens
+///   once, after the last call of `ended`. `*wait`, unless that is null, is the caller's: cancel it with
+///   idem_wait_cancel or free it with idem_wait_free.
+/// Threads: any.
+/// Blocks: no; may call `ended` before it returns, and before `*wait` is written.
+/// Returns: IDEM_OK; IDEM_ERR_NULL, and nothing is consumed.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_wait_callback(
     waiter: *mut idem_waiter_t,
     ended: idem_ended_fn,
     user: *mut c_void,
     destroy: idem_destroy_fn,
-    wait: *mut *mut idem_wait_t,
+    wait: *mut *mut idem_pending_t,
 ) -> idem_status_t {
     call(|c| {
         let function = ended.ok_or(IDEM_ERR_NULL)?;
@@ -104,7 +110,7 @@ pub unsafe extern "C" fn idem_wait_callback(
             function.call(&told);
         });
         if let Some(out) = out {
-            out.write(give(idem_wait_t(Way::Callback(callback))));
+            out.write(give(idem_pending_t(Way::Callback(callback))));
         }
         Ok(())
     })
@@ -114,21 +120,24 @@ pub unsafe extern "C" fn idem_wait_callback(
 /// lease is accepted when it is handed out, and not before. If the owner's lease runs out somebody has to
 /// tick, as the helper thread does.
 ///
-/// Ownership: `waiter` is consumed; `queue` is borrowed; `*wait` as with idem_wait_callback. Threads: any.
-/// Blocks: no. Returns: IDEM_OK; IDEM_ERR_NULL, and nothing is consumed. Since: 0.
+/// Ownership: `waiter` is consumed; `queue` is borrowed; `*wait` as with idem_wait_callback.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_NULL, and nothing is consumed.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_wait_in(
     waiter: *mut idem_waiter_t,
     queue: *const idem_queue_t,
     tag: u64,
-    wait: *mut *mut idem_wait_t,
+    wait: *mut *mut idem_pending_t,
 ) -> idem_status_t {
     call(|c| {
         let (queue, out) = (c.object(queue)?, c.optional_out(wait)?);
         let waiter = c.take(waiter)?.0;
         let pending = waiter.end_in(queue.completions(), tag);
         if let Some(out) = out {
-            out.write(give(idem_wait_t(Way::Queue(pending))));
+            out.write(give(idem_pending_t(Way::Queue(pending))));
         }
         Ok(())
     })
@@ -136,10 +145,14 @@ pub unsafe extern "C" fn idem_wait_in(
 
 /// Cancels a wait: its place is given back, and its callback is not called, or its end not handed out.
 ///
-/// Ownership: `wait` is consumed. Threads: any. Blocks: no. Returns: IDEM_OK; IDEM_TOO_LATE: the callback
-/// was or is being called, or the end was handed out; IDEM_ERR_NULL. Since: 0.
+/// Ownership: `wait` is consumed.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_TOO_LATE: the callback was or is being called, or the end was handed out;
+///   IDEM_ERR_NULL.
+/// Since: 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn idem_wait_cancel(wait: *mut idem_wait_t) -> idem_status_t {
+pub unsafe extern "C" fn idem_wait_cancel(wait: *mut idem_pending_t) -> idem_status_t {
     call(|c| {
         let is_cancelled = match c.take(wait)?.0 {
             Way::Callback(callback) => callback.cancel(),
@@ -151,17 +164,23 @@ pub unsafe extern "C" fn idem_wait_cancel(wait: *mut idem_wait_t) -> idem_status
 
 /// Frees what a wait could be cancelled by; the wait goes on.
 ///
-/// Ownership: `wait` is consumed; null is nothing. Threads: any. Blocks: no. Returns: IDEM_OK;
-/// IDEM_ERR_MISALIGNED. Since: 0.
+/// Ownership: `wait` is consumed; null is nothing.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK; IDEM_ERR_MISALIGNED.
+/// Since: 0.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn idem_wait_free(wait: *mut idem_wait_t) -> idem_status_t {
+pub unsafe extern "C" fn idem_wait_free(wait: *mut idem_pending_t) -> idem_status_t {
     call(|c| c.take_optional(wait).map(drop))
 }
 
 /// Gives the place in the queue back, without waiting. If the key was being handed over to it, it passes on.
 ///
-/// Ownership: `waiter` is consumed; null is nothing. Threads: any. Blocks: no; may call callbacks of others.
-/// Returns: IDEM_OK; IDEM_ERR_MISALIGNED. Since: 0.
+/// Ownership: `waiter` is consumed; null is nothing.
+/// Threads: any.
+/// Blocks: no; may call callbacks of others.
+/// Returns: IDEM_OK; IDEM_ERR_MISALIGNED.
+/// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_waiter_free(waiter: *mut idem_waiter_t) -> idem_status_t {
     call(|c| c.take_optional(waiter).map(drop))

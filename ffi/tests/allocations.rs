@@ -62,7 +62,7 @@ fn claims_that_execute_or_replay_allocate_nothing() {
     config.helper_thread = idem_switch_t::IDEM_SWITCH_OFF as u32;
     let mut engine = null_mut();
     // SAFETY: the engine and all structures are alive.
-    unsafe { assert_eq!(idem_engine_open(&raw const config, &raw mut engine), IDEM_OK) };
+    unsafe { assert_eq!(idem_engine_new(&raw const config, &raw mut engine), IDEM_OK) };
     let one = |claim: &idem_claim_t, expected| {
         // SAFETY: as above; zeroes are good for an outcome.
         unsafe {

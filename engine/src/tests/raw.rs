@@ -4,25 +4,25 @@ use core::time::Duration;
 
 use super::{LEASE, Lab, shared, small, under_every_geometry};
 use crate::{
-    Claim, Completion, HaltToken, Lease, NamespaceOptions, Outcome, Reason, Replay, Scope, Status,
-    Token, TokenError, Told, WaitOutcome,
+    Claim, Completion, HaltToken, Lease, NamespaceOptions, Outcome, OutcomeVisitor, Reason, Replay,
+    Scope, Status, Token, TokenError, WaitOutcome,
 };
 
 /// Tells the token of a lease, or what else it is.
 struct Either;
 
-impl Told for Either {
-    type Is = Result<Token, Outcome>;
+impl OutcomeVisitor for Either {
+    type Output = Result<Token, Outcome>;
 
-    fn executes(&mut self, token: Token) -> Self::Is {
+    fn visit_execute(&mut self, token: Token) -> Self::Output {
         Ok(token)
     }
 
-    fn replays(&mut self, replay: Replay) -> Self::Is {
+    fn visit_replay(&mut self, replay: Replay) -> Self::Output {
         Err(Outcome::Replay(replay))
     }
 
-    fn other(&mut self, outcome: Outcome) -> Self::Is {
+    fn visit_other(&mut self, outcome: Outcome) -> Self::Output {
         Err(outcome)
     }
 }
@@ -31,19 +31,19 @@ impl Told for Either {
 #[derive(Default)]
 struct All(Vec<Result<Token, Outcome>>);
 
-impl Told for All {
-    type Is = ();
+impl OutcomeVisitor for All {
+    type Output = ();
 
-    fn executes(&mut self, token: Token) {
-        self.0.push(Either.executes(token));
+    fn visit_execute(&mut self, token: Token) {
+        self.0.push(Either.visit_execute(token));
     }
 
-    fn replays(&mut self, replay: Replay) {
-        self.0.push(Either.replays(replay));
+    fn visit_replay(&mut self, replay: Replay) {
+        self.0.push(Either.visit_replay(replay));
     }
 
-    fn other(&mut self, outcome: Outcome) {
-        self.0.push(Either.other(outcome));
+    fn visit_other(&mut self, outcome: Outcome) {
+        self.0.push(Either.visit_other(outcome));
     }
 }
 

@@ -72,7 +72,7 @@ struct World {
     leases: Vec<idem_lease_t>,
     responses: Vec<idem_response_t>,
     waiters: Vec<*mut idem_waiter_t>,
-    waits: Vec<*mut idem_wait_t>,
+    waits: Vec<*mut idem_pending_t>,
     /// Leases that callbacks have got.
     called: Box<std::sync::Mutex<Vec<idem_lease_t>>>,
 }
@@ -122,7 +122,7 @@ impl World {
                 clock,
                 ..core::mem::zeroed()
             };
-            sure(idem_engine_open(&raw const config, &raw mut engine));
+            sure(idem_engine_new(&raw const config, &raw mut engine));
             sure(idem_queue_new(&raw mut queue));
         }
         let called = Box::default();
@@ -373,7 +373,7 @@ impl World {
                 _ => {
                     let mut ns = null_mut();
                     let name = dice.bytes(&POOL[4..9]);
-                    let status = idem_namespace_open(engine, name, null(), &raw mut ns);
+                    let status = idem_namespace_new(engine, name, null(), &raw mut ns);
                     if ok(status) {
                         self.namespaces.push(ns);
                     }

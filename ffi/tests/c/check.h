@@ -60,7 +60,7 @@ static inline lab lab_open(void) {
     lab lab;
     OK(idem_clock_new(&lab.clock));
     idem_config_t config = lab_config(&lab);
-    OK(idem_engine_open(&config, &lab.engine));
+    OK(idem_engine_new(&config, &lab.engine));
     return lab;
 }
 

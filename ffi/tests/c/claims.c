@@ -201,9 +201,9 @@ static void times(void) {
     CHECK(outcome.kind == IDEM_EXECUTE && outcome.origin == IDEM_ORIGIN_AFTER_EXPIRY);
     CHECK(outcome.attempt == 2);
     STATUS(IDEM_STALE, idem_renew(lab.engine, lease, 1));
-    STATUS(IDEM_ERR_RANGE, idem_renew(lab.engine, outcome.lease, IDEM_FOREVER - 1));
+    STATUS(IDEM_ERR_RANGE, idem_renew(lab.engine, outcome.lease, IDEM_FOREVER));
     STATUS(IDEM_ERR_RANGE,
-           idem_complete(lab.engine, outcome.lease, text("x"), UINT64_C(1) << 60, NULL));
+           idem_complete(lab.engine, outcome.lease, text("x"), IDEM_FOREVER, NULL));
     STATUS(IDEM_STALE, idem_lease_info(lab.engine, lease, &info));
     STATUS(IDEM_STALE, idem_complete(lab.engine, lease, text("late"), 0, NULL));
     uint32_t completion;
@@ -324,7 +324,7 @@ static void no_room(void) {
     config.bytes = 4096;
     config.max_response = 1000;
     config.waiters = 1;
-    OK(idem_engine_open(&config, &lab.engine));
+    OK(idem_engine_new(&config, &lab.engine));
     idem_lease_t one = own(&lab, "one"), two = own(&lab, "two");
     idem_outcome_t outcome = ask(&lab, "three");
     CHECK(outcome.kind == IDEM_NO_ROOM && outcome.limit == IDEM_LIMIT_RECORDS);
@@ -382,7 +382,7 @@ static void batches(void) {
     STATUS(IDEM_ERR_VALUE, idem_claim_batch(lab.engine, claims, 2, outcomes));
     for (int i = 0; i < COUNT; i++)
         claims[i].key = claim_of("new").key;
-    claims[COUNT - 1].lease_ms = UINT64_MAX - 1;
+    claims[COUNT - 1].lease_ms = IDEM_FOREVER;
     STATUS(IDEM_ERR_RANGE, idem_claim_batch(lab.engine, claims, COUNT, outcomes));
     CHECK(lab_stats(&lab).executes == before);
     STATUS(IDEM_ERR_NULL, idem_claim_batch(lab.engine, NULL, 2, outcomes));
@@ -400,9 +400,9 @@ static void namespaces(void) {
     options.records = 1;
     options.retention_ms = 5;
     idem_namespace_t *ns, *same, *foreign;
-    OK(idem_namespace_open(lab.engine, text("orders"), &options, &ns));
-    OK(idem_namespace_open(lab.engine, text("orders"), NULL, &same));
-    OK(idem_namespace_open(stranger.engine, text("orders"), NULL, &foreign));
+    OK(idem_namespace_new(lab.engine, text("orders"), &options, &ns));
+    OK(idem_namespace_new(lab.engine, text("orders"), NULL, &same));
+    OK(idem_namespace_new(stranger.engine, text("orders"), NULL, &foreign));
     idem_claim_t claim = claim_of("k");
     idem_outcome_t outcome;
     OK(idem_claim(lab.engine, &claim, &outcome));
@@ -431,16 +431,16 @@ static void namespaces(void) {
     STATUS(IDEM_ERR_WRONG_ENGINE, idem_claim(lab.engine, &claim, &outcome));
     options.records = 2;
     idem_namespace_t *none = NULL;
-    STATUS(IDEM_ERR_LIMITS_SET, idem_namespace_open(lab.engine, text("orders"), &options, &none));
-    STATUS(IDEM_ERR_EMPTY, idem_namespace_open(lab.engine, text(""), NULL, &none));
-    STATUS(IDEM_ERR_NOT_TEXT, idem_namespace_open(lab.engine, text("\xff"), NULL, &none));
+    STATUS(IDEM_ERR_LIMITS_SET, idem_namespace_new(lab.engine, text("orders"), &options, &none));
+    STATUS(IDEM_ERR_EMPTY, idem_namespace_new(lab.engine, text(""), NULL, &none));
+    STATUS(IDEM_ERR_NOT_TEXT, idem_namespace_new(lab.engine, text("\xff"), NULL, &none));
     options.lease_ms = IDEM_ZERO;
-    STATUS(IDEM_ERR_RANGE, idem_namespace_open(lab.engine, text("other"), &options, &none));
+    STATUS(IDEM_ERR_RANGE, idem_namespace_new(lab.engine, text("other"), &options, &none));
     options = idem_namespace_options_init();
     options.on_expiry = 9;
-    STATUS(IDEM_ERR_VALUE, idem_namespace_open(lab.engine, text("other"), &options, &none));
+    STATUS(IDEM_ERR_VALUE, idem_namespace_new(lab.engine, text("other"), &options, &none));
     options.struct_size = 1;
-    STATUS(IDEM_ERR_SIZE, idem_namespace_open(lab.engine, text("other"), &options, &none));
+    STATUS(IDEM_ERR_SIZE, idem_namespace_new(lab.engine, text("other"), &options, &none));
     CHECK(none == NULL);
     OK(idem_namespace_free(ns));
     OK(idem_namespace_free(same));

@@ -3,7 +3,7 @@
 
 static idem_status_t open_with(const idem_config_t *config) {
     idem_engine_t *engine = NULL;
-    idem_status_t status = idem_engine_open(config, &engine);
+    idem_status_t status = idem_engine_new(config, &engine);
     CHECK((status == IDEM_OK) == (engine != NULL));
     if (engine)
         OK(idem_engine_free(engine));
@@ -14,7 +14,7 @@ static void defaults(void) {
     OK(open_with(NULL));
     idem_config_t config = idem_config_init();
     OK(open_with(&config));
-    STATUS(IDEM_ERR_NULL, idem_engine_open(&config, NULL));
+    STATUS(IDEM_ERR_NULL, idem_engine_new(&config, NULL));
 }
 
 static void sizes(void) {
@@ -50,6 +50,7 @@ static void options(void) {
     GOOD(records, 10);
     BAD(records, UINT64_C(1) << 40, IDEM_ERR_RANGE);
     BAD(records, IDEM_ZERO, IDEM_ERR_RANGE);
+    BAD(records, IDEM_FOREVER, IDEM_ERR_RANGE);
     GOOD(bytes, 1 << 20);
     BAD(bytes, 1, IDEM_ERR_RANGE);
     GOOD(max_response, 100);
@@ -106,7 +107,7 @@ static void secrets(void) {
         config.has_secret = IDEM_SWITCH_ON;
         config.secret[0] = (uint8_t)(i / 2);
         idem_engine_t *engine;
-        OK(idem_engine_open(&config, &engine));
+        OK(idem_engine_new(&config, &engine));
         OK(idem_fingerprint_http(engine, text("GET"), text("/"), idem_bytes(NULL, 0), bits[i]));
         OK(idem_engine_free(engine));
     }
@@ -134,7 +135,7 @@ static void hooks(void) {
     config.hook_user = &events;
     config.hook_destroy = on_destroy;
     idem_engine_t *engine;
-    OK(idem_engine_open(&config, &engine));
+    OK(idem_engine_new(&config, &engine));
     idem_claim_t claim = claim_of("hooked");
     idem_outcome_t outcome;
     OK(idem_claim(engine, &claim, &outcome));

@@ -28,7 +28,7 @@ static void *work(void *argument) {
 
 int main(int count, char **names) {
     is_planted = count < 2 || strcmp(names[1], "none") != 0;
-    OK(idem_engine_open(NULL, &engine));
+    OK(idem_engine_new(NULL, &engine));
     pthread_t threads[2];
     int numbers[2] = {0, 1};
     for (int i = 0; i < 2; i++)

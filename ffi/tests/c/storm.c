@@ -70,7 +70,7 @@ static void on_end(void *user, const idem_outcome_t *outcome) {
 
 static void by_callback(idem_outcome_t *outcome, int thread) {
     struct parked parked = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, *outcome};
-    idem_wait_t *wait;
+    idem_pending_t *wait;
     OK(idem_wait_callback(outcome->waiter, on_end, &parked, NULL, &wait));
     if (thread == 0 && idem_wait_cancel(wait) == IDEM_OK) {
         outcome->kind = IDEM_WAIT_OVER;
@@ -88,7 +88,7 @@ static void by_callback(idem_outcome_t *outcome, int thread) {
 static _Thread_local idem_queue_t *queue;
 
 static void by_queue(idem_outcome_t *outcome, int thread) {
-    idem_wait_t *wait;
+    idem_pending_t *wait;
     OK(idem_wait_in(outcome->waiter, queue, 7, &wait));
     if (thread == 0 && idem_wait_cancel(wait) == IDEM_OK) {
         outcome->kind = IDEM_WAIT_OVER;
@@ -139,7 +139,7 @@ static void storm(way *way, const char *told) {
     the_way = way;
     idem_config_t config = idem_config_init();
     config.records = 100000;
-    OK(idem_engine_open(&config, &engine));
+    OK(idem_engine_new(&config, &engine));
     atomic_store(&executed, 0);
     pthread_t threads[THREADS];
     for (int i = 0; i < THREADS; i++)

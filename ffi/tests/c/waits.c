@@ -127,7 +127,7 @@ static void callbacks(void) {
     struct calls calls = {&lab, 0, 0, 0}, cancelled = calls;
     idem_lease_t lease = own(&lab, "k");
     idem_waiter_t *waiter = join(&lab, "k");
-    idem_wait_t *wait;
+    idem_pending_t *wait;
     STATUS(IDEM_ERR_NULL, idem_wait_callback(waiter, NULL, NULL, NULL, &wait));
     STATUS(IDEM_ERR_NULL, idem_wait_callback(NULL, on_end, NULL, NULL, &wait));
     OK(idem_wait_callback(waiter, on_end, &cancelled, on_destroy, &wait));
@@ -148,7 +148,7 @@ static void a_callback_without_a_destroy(void) {
     lab lab = lab_open();
     struct calls calls = {&lab, 0, 0, 0};
     idem_lease_t lease = own(&lab, "k");
-    idem_wait_t *wait;
+    idem_pending_t *wait;
     OK(idem_wait_callback(join(&lab, "k"), on_end, &calls, NULL, &wait));
     OK(idem_wait_free(wait));
     complete(&lab, lease, "made");
@@ -196,7 +196,7 @@ static void a_queue_accepts_as_it_hands_out(void) {
     OK(idem_queue_new(&queue));
     idem_ended_t events[64];
     idem_lease_t lease = own(&lab, "k");
-    idem_wait_t *first, *second;
+    idem_pending_t *first, *second;
     OK(idem_wait_in(join(&lab, "k"), queue, 1, &first));
     OK(idem_wait_in(join(&lab, "k"), queue, 2, &second));
     CHECK(ended(queue, events) == 0);

@@ -37,12 +37,12 @@ int main(void) {
     config.hook = on_event;
     config.hook_user = &seen;
     idem_engine_t *engine;
-    TRY(idem_engine_open(&config, &engine));
+    TRY(idem_engine_new(&config, &engine));
 
     idem_namespace_options_t options = idem_namespace_options_init();
     options.records = 10;
     idem_namespace_t *ns;
-    TRY(idem_namespace_open(engine, idem_bytes("orders", 6), &options, &ns));
+    TRY(idem_namespace_new(engine, idem_bytes("orders", 6), &options, &ns));
     idem_claim_t claim = idem_claim_init(idem_key_of("tenant", 6, "order-1", 7));
     claim.key.ns = ns;
     claim.flags = IDEM_CLAIM_FINGERPRINT;
