@@ -38,7 +38,9 @@
  *   they say so. Callbacks are called with no lock held, on the thread that brings them about; they may call
  *   libidem (but the log function must not), and should be short. They must not throw or longjmp out, nor end
  *   their thread: that is undefined. Any call that acts on a key may end a lease that ran out, or pass on a
- *   hand-over, and so run the callbacks of others: hold no lock across it that a callback takes.
+ *   hand-over, and so run the callbacks of others: hold no lock across it that a callback takes. What a
+ *   callback brings about for others of its thread, callbacks, bells and destroy functions, has its turn after
+ *   it; hooks are called at once.
  *
  * OWNERSHIP
  *   borrowed      for the call; until X where it says so. libidem keeps no pointer to it afterwards.
@@ -63,8 +65,10 @@
  * CAVEATS
  *   fork: a child must not use, free, or wait on anything of its parent's; an engine opened after the fork is
  *   fine. Signal handlers: call nothing here. dlclose: free all engines, clocks and queues first, and
- *   release all responses; a callback that may still come keeps the library needed. Memory: a small
- *   allocation that fails aborts the process, except in idem_engine_new.
+ *   release all responses; a callback that may still come keeps the library needed. Threads that end: call
+ *   nothing of queues, namespaces or engines from destructors of thread-local data, it may fail with
+ *   IDEM_ERR_PANIC. pthread_cancel: not of a thread that may be inside libidem, the process would be aborted;
+ *   disable it across calls. Memory: a small allocation that fails aborts the process.
  */
 
 #ifndef IDEM_H
@@ -118,8 +122,8 @@ enum idem_status_t
     IDEM_TIMED_OUT = 3,
     // There is no room.
     IDEM_FULL = 4,
-    // It cannot be said: the key is halted, was used with another fingerprint, or the engine is closed. A
-    // claim tells which.
+    // It cannot be said: the key is halted, was used with another fingerprint, or was taken away before it was
+    // marked; or the engine is closed. A claim tells which.
     IDEM_UNDECIDED = 5,
     // A pointer that must not be null is null.
     IDEM_ERR_NULL = -1,
@@ -178,7 +182,8 @@ enum idem_key_kind_t
     // The caller's own 128 bits in `bits`. They are the whole identity, and the scope is not looked at:
     // evenly spread, and hard to forge where callers are not trusted.
     IDEM_KEY_RAW = 3,
-    // A record of the listing: `key` has its `ref`.
+    // A record of the listing: `key` has its `ref`. A claim of it is on the engine's terms, where it does not
+    // say its own.
     IDEM_KEY_LISTED = 4,
 };
 #ifndef __cplusplus
@@ -1137,8 +1142,9 @@ idem_status_t idem_engine_drain(const struct idem_engine_t *engine,
 // Frees the engine. Nobody may be inside a call of it (a callback or a hook is: inside the call that brings
 // it about), but what came from it may be kept: responses stay readable, and the last of them frees the
 // memory. Leases can no longer be ended, since that takes the engine, and nobody ticks: waits without a
-// thread do not end any more. Drain it first, and free its waiters and queues. Namespace handles keep it
-// alive, helper thread and all: the last one of them does then what is said here.
+// thread do not end any more. Drain it first, free its waiters and queues, and cancel its callback waits: one
+// that is still pending keeps all of the engine's memory, and its `destroy` is never called. Namespace handles
+// keep the engine alive, helper thread and all: the last one of them does then what is said here.
 //
 // Ownership: `engine` is consumed; null is nothing.
 // Threads: any.
@@ -1275,7 +1281,7 @@ idem_status_t idem_fingerprint_free(struct idem_fingerprint_t *fingerprint);
 //   (idem_wait and its like) or freed (idem_waiter_free).
 // Threads: any.
 // Blocks: no; may call callbacks of others. Allocates nothing, unless it comes to IDEM_IN_FLIGHT with a
-//   waiter.
+//   waiter, or is the first in a scope that has limits.
 // Returns: IDEM_OK, whatever the outcome; IDEM_ERR_EMPTY, IDEM_ERR_TOO_LONG, IDEM_ERR_NO_SCOPE for the
 //   key, IDEM_ERR_RANGE for a duration, IDEM_ERR_VALUE, IDEM_ERR_SIZE, IDEM_ERR_UNSUPPORTED,
 //   IDEM_ERR_WRONG_ENGINE, IDEM_ERR_NULL.
@@ -1429,7 +1435,7 @@ idem_status_t idem_lease_info(const struct idem_engine_t *engine,
 //
 // Ownership: `waiter` is consumed, also when its time is up; `*outcome` as with idem_claim.
 // Threads: any.
-// Blocks: yes.
+// Blocks: yes; may call callbacks of others.
 // Returns: IDEM_OK, and the outcome (IDEM_WAIT_OVER, if time is up); IDEM_ERR_NULL, and nothing is
 //   consumed.
 // Since: 0.
@@ -1472,9 +1478,9 @@ idem_status_t idem_wait_in(struct idem_waiter_t *waiter,
 //
 // Ownership: `wait` is consumed.
 // Threads: any.
-// Blocks: no.
-// Returns: IDEM_OK; IDEM_TOO_LATE: the callback was or is being called, or the end was handed out;
-//   IDEM_ERR_NULL.
+// Blocks: no; may call callbacks of others.
+// Returns: IDEM_OK; IDEM_TOO_LATE: the callback was or is being called, the end was handed out, or the queue
+//   was freed; IDEM_ERR_NULL.
 // Since: 0.
 idem_status_t idem_wait_cancel(struct idem_pending_t *wait);
 

@@ -159,20 +159,19 @@ impl Engine {
         claims: &[Claim],
         visitor: &mut impl OutcomeVisitor<Output = ()>,
     ) -> Result<(), ClaimError> {
-        let mut is_moved = false;
         for claim in claims {
-            let ask = claim.ask(self.id())?;
-            is_moved |= self.moved(ask.identity.id, ask.home).is_some();
-        }
-        if is_moved {
-            return claims.iter().try_for_each(|claim| self.claim_moved(claim, visitor));
+            claim.ask(self.id())?;
         }
         let core = self.core();
         for window in claims.chunks(WINDOW) {
             let asks = window.iter().map(Claim::checked_ask);
             let prefetched = core.prefetch(asks.clone().map(|ask| ask.identity.id));
             for (index, ask) in asks.enumerate() {
-                self.visit(ask, core.seek_in(&prefetched, index, ask), visitor);
+                // Each in its turn: a hook that the one before has called may have cleared the namespace.
+                match self.moved(ask.identity.id, ask.home) {
+                    None => self.visit(ask, core.seek_in(&prefetched, index, ask), visitor),
+                    Some((id, home)) => self.claim_moved(&window[index].at(id, home), visitor)?,
+                }
             }
         }
         Ok(())

@@ -76,6 +76,9 @@ pub enum OnceError {
     Full(Limit),
     /// The engine is closed.
     Closed,
+    /// The claim was ended before it had marked the key: its lease ran out or was taken, by force or with the
+    /// record. Try again.
+    Stale,
 }
 
 impl fmt::Display for OnceError {
@@ -86,6 +89,7 @@ impl fmt::Display for OnceError {
             OnceError::Halted(_) => f.write_str("the key was halted: its outcome is unknown"),
             OnceError::Full(_) => f.write_str("there is no room for a new record"),
             OnceError::Closed => f.write_str("the engine is closed"),
+            OnceError::Stale => f.write_str("the claim was ended before it had marked the key"),
         }
     }
 }
@@ -115,8 +119,10 @@ impl Engine {
     /// ```
     pub fn once(&self, claim: impl Into<Claim>, retention: Duration) -> Result<bool, OnceError> {
         match self.claim(claim.into().wait(false)).map_err(OnceError::Claim)? {
-            // Stale: the lease ran out between two instructions, and somebody else has seen it.
-            Outcome::Execute(lease) => Ok(lease.complete_for(&[], retention).is_ok()),
+            Outcome::Execute(lease) => {
+                let marked = lease.complete_for(&[], retention);
+                marked.map(|_| true).map_err(|_| OnceError::Stale)
+            }
             Outcome::InFlight(_)
             | Outcome::Replay(_)
             | Outcome::Done(_)

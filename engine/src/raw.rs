@@ -109,6 +109,12 @@ impl Key {
 impl Claim {
     /// Claims of a batch that are looked at together: a batch of as many gains all that there is to gain.
     pub const WINDOW: usize = WINDOW;
+
+    /// How long the response is kept, on the terms that the claim has.
+    #[must_use]
+    pub fn retention_time(&self) -> Duration {
+        Duration::from_millis(self.checked_ask().terms.retention)
+    }
 }
 
 impl Engine {

@@ -38,7 +38,9 @@
  *   they say so. Callbacks are called with no lock held, on the thread that brings them about; they may call
  *   libidem (but the log function must not), and should be short. They must not throw or longjmp out, nor end
  *   their thread: that is undefined. Any call that acts on a key may end a lease that ran out, or pass on a
- *   hand-over, and so run the callbacks of others: hold no lock across it that a callback takes.
+ *   hand-over, and so run the callbacks of others: hold no lock across it that a callback takes. What a
+ *   callback brings about for others of its thread, callbacks, bells and destroy functions, has its turn after
+ *   it; hooks are called at once.
  *
  * OWNERSHIP
  *   borrowed      for the call; until X where it says so. libidem keeps no pointer to it afterwards.
@@ -63,6 +65,8 @@
  * CAVEATS
  *   fork: a child must not use, free, or wait on anything of its parent's; an engine opened after the fork is
  *   fine. Signal handlers: call nothing here. dlclose: free all engines, clocks and queues first, and
- *   release all responses; a callback that may still come keeps the library needed. Memory: a small
- *   allocation that fails aborts the process, except in idem_engine_new.
+ *   release all responses; a callback that may still come keeps the library needed. Threads that end: call
+ *   nothing of queues, namespaces or engines from destructors of thread-local data, it may fail with
+ *   IDEM_ERR_PANIC. pthread_cancel: not of a thread that may be inside libidem, the process would be aborted;
+ *   disable it across calls. Memory: a small allocation that fails aborts the process.
  */

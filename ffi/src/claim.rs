@@ -23,7 +23,7 @@ use crate::wait::idem_waiter_t;
 ///   (idem_wait and its like) or freed (idem_waiter_free).
 /// Threads: any.
 /// Blocks: no; may call callbacks of others. Allocates nothing, unless it comes to IDEM_IN_FLIGHT with a
-///   waiter.
+///   waiter, or is the first in a scope that has limits.
 /// Returns: IDEM_OK, whatever the outcome; IDEM_ERR_EMPTY, IDEM_ERR_TOO_LONG, IDEM_ERR_NO_SCOPE for the
 ///   key, IDEM_ERR_RANGE for a duration, IDEM_ERR_VALUE, IDEM_ERR_SIZE, IDEM_ERR_UNSUPPORTED,
 ///   IDEM_ERR_WRONG_ENGINE, IDEM_ERR_NULL.
@@ -116,8 +116,11 @@ pub(crate) fn key_of(c: &Border, engine: &Engine, key: &idem_key_t) -> Called<Ke
             if key.key.len != size_of::<[u64; 5]>() {
                 return Err(IDEM_ERR_SIZE);
             }
-            let words: &[u64; 5] = c.object(key.key.data.cast())?;
-            engine.listed_key(*words)?
+            let mut words = [0; 5];
+            for (word, bytes) in words.iter_mut().zip(c.bytes(key.key)?.chunks_exact(8)) {
+                *word = u64::from_ne_bytes(bytes.try_into().unwrap_or_default());
+            }
+            engine.listed_key(words)?
         }
         _ => return Err(IDEM_ERR_VALUE),
     })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use idem::{Builder, Clock, Engine, KeyHash};
 
-use crate::boundary::{Border, Called, Foreign, Plain, Versioned};
+use crate::boundary::{Border, Called, Foreign, Keeper, Plain, Versioned};
 use crate::clock::idem_clock_t;
 use crate::convert::{duration, event, flag, on_end, size};
 use crate::status::idem_status_t::IDEM_ERR_VALUE;
@@ -162,6 +162,11 @@ impl idem_config_t {
             builder = builder.hook(move |happened| hook.call(&event(happened)));
         }
         Ok((builder, hook))
+    }
+
+    /// Without a hook nobody needs its user data.
+    pub(crate) fn let_go_of_hook(&self) {
+        drop(Keeper::new(self.hook_user, self.hook_destroy));
     }
 
     fn times(&self, mut builder: Builder) -> Builder {

@@ -41,8 +41,10 @@ pub unsafe extern "C" fn idem_engine_new(
             c.sized(config)?.builder(c)?
         };
         let engine = builder.build().inspect_err(|error| log::error(&error.to_string()))?;
-        if let Some(hook) = hook {
-            hook.keep();
+        match hook {
+            Some(hook) => hook.keep(),
+            None if config.is_null() => {}
+            None => c.sized(config)?.let_go_of_hook(),
         }
         out.write(give(idem_engine_t(engine)));
         Ok(())
@@ -109,8 +111,9 @@ pub unsafe extern "C" fn idem_engine_drain(
 /// Frees the engine. Nobody may be inside a call of it (a callback or a hook is: inside the call that brings
 /// it about), but what came from it may be kept: responses stay readable, and the last of them frees the
 /// memory. Leases can no longer be ended, since that takes the engine, and nobody ticks: waits without a
-/// thread do not end any more. Drain it first, and free its waiters and queues. Namespace handles keep it
-/// alive, helper thread and all: the last one of them does then what is said here.
+/// thread do not end any more. Drain it first, free its waiters and queues, and cancel its callback waits: one
+/// that is still pending keeps all of the engine's memory, and its `destroy` is never called. Namespace handles
+/// keep the engine alive, helper thread and all: the last one of them does then what is said here.
 ///
 /// Ownership: `engine` is consumed; null is nothing.
 /// Threads: any.

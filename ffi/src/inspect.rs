@@ -2,13 +2,13 @@
 
 use core::ffi::c_void;
 
-use idem::{Listed, Stats, Status};
+use idem::{Claim, Listed, Stats, Status};
 
 use crate::boundary::{Plain, Versioned, call, give};
 use crate::claim::key_of;
 use crate::convert::{of_info, of_reason};
 use crate::engine::idem_engine_t;
-use crate::status::idem_status_t;
+use crate::status::idem_status_t::{self, IDEM_ERR_BUFFER};
 use crate::types::idem_state_t::*;
 use crate::types::*;
 
@@ -54,6 +54,12 @@ pub unsafe extern "C" fn idem_peek_copy(
         let (engine, out) = (c.object(engine)?.engine(), c.out(peek)?);
         let buffer = c.outs(buffer.cast::<u8>(), capacity)?;
         let key = key_of(c, engine, c.object(key)?)?;
+        // First without the bytes: there may be more of them than anybody wants.
+        let status = of_status(engine.peek(key)?);
+        if status.has_response != 0 && status.len as usize > buffer.len() {
+            out.write(status);
+            return Err(IDEM_ERR_BUFFER);
+        }
         let mut bytes = Vec::new();
         out.write(of_status(engine.peek_into(key, &mut bytes)?));
         crate::response::copy(&bytes, buffer, None)
@@ -77,6 +83,7 @@ pub unsafe extern "C" fn idem_key_hash(
     call(|c| {
         let (engine, out) = (c.object(engine)?.engine(), c.outs(bits, 16)?);
         let key = key_of(c, engine, c.object(key)?)?;
+        engine.check_claim(&Claim::new(key))?;
         out.write_copy_of_slice(&key.hash().to_le_bytes());
         Ok(())
     })

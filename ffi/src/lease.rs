@@ -25,13 +25,17 @@ pub(crate) fn of_token(token: Token) -> idem_lease_t {
 
 /// The lease that C has, of this engine; what is done with it says whether it is over.
 fn lease_of(engine: &Engine, lease: &idem_lease_t) -> Called<Lease> {
-    Ok(engine.lease_raw(token_of(lease))?)
+    Ok(engine.lease_raw(token_of(lease)?)?)
 }
 
-fn token_of(lease: &idem_lease_t) -> Token {
-    let mut words = [0; Token::WORDS];
-    words.copy_from_slice(&lease.opaque[..Token::WORDS]);
-    Token::from_words(words)
+fn token_of(lease: &idem_lease_t) -> Called<Token> {
+    let (words, rest) = lease.opaque.split_first_chunk().ok_or(IDEM_STALE)?;
+    let token = Token::from_words(*words);
+    // Whatever it is, nobody was given it.
+    if rest.iter().any(|word| *word != 0) || token.to_words() != *words {
+        return Err(IDEM_STALE);
+    }
+    Ok(token)
 }
 
 /// Stores the response, gives it to everybody who waits, and ends the lease. Never fails for room or size:
@@ -58,7 +62,7 @@ pub unsafe extern "C" fn idem_complete(
         let (engine, out) = (c.object(engine)?.engine(), c.optional_out(completion)?);
         let response = c.bytes(response)?;
         let retention = bounded(retention_ms)?;
-        let ended = engine.complete_raw(token_of(&lease), response, retention);
+        let ended = engine.complete_raw(token_of(&lease)?, response, retention);
         tell(out, of_completion(ended?));
         Ok(())
     })
@@ -237,7 +241,7 @@ pub unsafe extern "C" fn idem_abandon(
     engine: *const idem_engine_t,
     lease: idem_lease_t,
 ) -> idem_status_t {
-    call(|c| Ok(c.object(engine)?.engine().abandon_raw(token_of(&lease))?))
+    call(|c| Ok(c.object(engine)?.engine().abandon_raw(token_of(&lease)?)?))
 }
 
 /// Moves the deadline to `ms` milliseconds from now, never earlier.

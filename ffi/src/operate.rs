@@ -35,7 +35,7 @@ pub unsafe extern "C" fn idem_once(
         let claim = c.sized(claim)?;
         let claim = claim_of(c, engine, &claim)?;
         let retention = bounded(retention_ms)?;
-        if retention.is_some_and(|time| time.is_zero()) {
+        if retention.unwrap_or(claim.retention_time()).is_zero() {
             return Err(IDEM_ERR_RANGE);
         }
         let is_first = engine.claim_raw(&claim.wait(false), &mut First { engine, retention })?;
@@ -54,8 +54,9 @@ impl OutcomeVisitor for First<'_> {
     type Output = Called<bool>;
 
     fn visit_execute(&mut self, token: Token) -> Called<bool> {
-        // Stale: the lease ran out between two instructions, and somebody else has seen it.
-        Ok(self.engine.complete_raw(token, &[], self.retention).is_ok())
+        // Stale: the lease ran out meanwhile, or was taken, and nobody may have seen the key.
+        let marked = self.engine.complete_raw(token, &[], self.retention);
+        marked.map(|_| true).map_err(|_| IDEM_UNDECIDED)
     }
 
     fn visit_replay(&mut self, _: Replay) -> Called<bool> {
@@ -175,7 +176,11 @@ pub unsafe extern "C" fn idem_resolve(
         let key = key_of(c, engine, c.object(key)?)?;
         let resolution = match resolution {
             COMPLETE => {
-                Resolution::Complete(c.bytes(response)?, bounded(retention_ms)?.unwrap_or(DAY))
+                let retention = bounded(retention_ms)?.unwrap_or(DAY);
+                if retention.is_zero() {
+                    return Err(IDEM_ERR_RANGE);
+                }
+                Resolution::Complete(c.bytes(response)?, retention)
             }
             RELEASE => Resolution::Release,
             KEEP => Resolution::Keep,

@@ -21,8 +21,8 @@ pub enum idem_status_t {
     IDEM_TIMED_OUT = 3,
     /// There is no room.
     IDEM_FULL = 4,
-    /// It cannot be said: the key is halted, was used with another fingerprint, or the engine is closed. A
-    /// claim tells which.
+    /// It cannot be said: the key is halted, was used with another fingerprint, or was taken away before it was
+    /// marked; or the engine is closed. A claim tells which.
     IDEM_UNDECIDED = 5,
     /// A pointer that must not be null is null.
     IDEM_ERR_NULL = -1,

@@ -48,7 +48,8 @@ pub enum idem_key_kind_t {
     /// The caller's own 128 bits in `bits`. They are the whole identity, and the scope is not looked at:
     /// evenly spread, and hard to forge where callers are not trusted.
     IDEM_KEY_RAW = 3,
-    /// A record of the listing: `key` has its `ref`.
+    /// A record of the listing: `key` has its `ref`. A claim of it is on the engine's terms, where it does not
+    /// say its own.
     IDEM_KEY_LISTED = 4,
 }
 

@@ -58,7 +58,7 @@ pub type idem_ended_fn =
 ///
 /// Ownership: `waiter` is consumed, also when its time is up; `*outcome` as with idem_claim.
 /// Threads: any.
-/// Blocks: yes.
+/// Blocks: yes; may call callbacks of others.
 /// Returns: IDEM_OK, and the outcome (IDEM_WAIT_OVER, if time is up); IDEM_ERR_NULL, and nothing is
 ///   consumed.
 /// Since: 0.
@@ -147,9 +147,9 @@ pub unsafe extern "C" fn idem_wait_in(
 ///
 /// Ownership: `wait` is consumed.
 /// Threads: any.
-/// Blocks: no.
-/// Returns: IDEM_OK; IDEM_TOO_LATE: the callback was or is being called, or the end was handed out;
-///   IDEM_ERR_NULL.
+/// Blocks: no; may call callbacks of others.
+/// Returns: IDEM_OK; IDEM_TOO_LATE: the callback was or is being called, the end was handed out, or the queue
+///   was freed; IDEM_ERR_NULL.
 /// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_wait_cancel(wait: *mut idem_pending_t) -> idem_status_t {

@@ -1,9 +1,13 @@
 //! R4, R5: clearing namespaces, and limits of namespaces and scopes.
 
+use std::sync::Arc;
+
+use papaya::HashMap;
+
 use super::{LEASE, Lab, RETENTION, handed, look, seconds, shared, small, under_every_geometry};
 use crate::{
-    Claim, Completion, ConfigError, Key, Limit, NamespaceOptions, NoBody, OnEnd, Origin, Outcome,
-    Reason, Scope, Stale, Status, WaitOutcome,
+    Claim, Completion, ConfigError, Key, Limit, Namespace, NamespaceOptions, NoBody, OnEnd, Origin,
+    Outcome, Reason, Scope, Stale, Status, WaitOutcome, What,
 };
 
 fn key(lab: &Lab, namespace: &str, scope: &str, key: u64) -> Key {
@@ -109,6 +113,28 @@ fn r4_a_batch_and_everything_else_find_a_cleared_key_vacant() {
     assert_eq!((listed.len(), listed.iter().any(|record| record.is_detached)), (2, false));
     space.clear();
     assert_eq!(lab.engine.listing().filter(|record| record.is_detached).count(), 1);
+    drop(outcomes);
+    lab.assert_ticks_empty_it();
+}
+
+/// A batch is no one step: what happens between two of its claims is seen by the second.
+#[test]
+fn r4_a_clear_within_a_batch_counts_for_the_claims_after_it() {
+    let cleared = Arc::new(HashMap::<(), Namespace>::new());
+    let seen = cleared.clone();
+    let lab = Lab::new(small().hook(move |event| {
+        if event.what == What::Executes {
+            seen.pin().values().for_each(Namespace::clear);
+        }
+    }));
+    let space = lab.engine.namespace("a").unwrap();
+    let stored = key(&lab, "a", "s", 1);
+    lab.store(stored, b"old");
+    cleared.pin().insert((), space);
+    let claims = [Claim::new(lab.key(9)), Claim::new(stored)];
+    let outcomes = lab.engine.claim_batch(&claims).unwrap();
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Execute(_))));
+    cleared.pin().clear();
     drop(outcomes);
     lab.assert_ticks_empty_it();
 }

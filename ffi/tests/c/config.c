@@ -151,6 +151,14 @@ static void hooks(void) {
     config.on_expiry = 9;
     STATUS(IDEM_ERR_VALUE, open_with(&config));
     CHECK(destroyed == 1);
+    /* No hook, but user data. */
+    config = idem_config_init();
+    config.hook_user = &events;
+    config.hook_destroy = on_destroy;
+    OK(idem_engine_new(&config, &engine));
+    CHECK(destroyed == 2);
+    OK(idem_engine_free(engine));
+    CHECK(destroyed == 2);
 }
 
 static char told[200];

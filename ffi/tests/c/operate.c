@@ -103,6 +103,8 @@ static void forcing(void) {
     OK(idem_resolve(lab.engine, &key, peek.halt, IDEM_RESOLVE_KEEP, none, 0, &completion));
     CHECK(completion == 0);
     OK(idem_peek(lab.engine, &key, &peek));
+    STATUS(IDEM_ERR_RANGE, idem_resolve(lab.engine, &key, peek.halt, IDEM_RESOLVE_COMPLETE,
+                                        text("settled"), IDEM_ZERO, &completion));
     OK(idem_resolve(lab.engine, &key, peek.halt, IDEM_RESOLVE_COMPLETE, text("settled"), 5000,
                     &completion));
     CHECK(completion == IDEM_STORED);
@@ -118,6 +120,30 @@ static void forcing(void) {
     lab_close(&lab);
 }
 
+static idem_engine_t *of_hook;
+
+/* Takes every key away from who has just got it. */
+static void take_away(void *user, const idem_event_t *event) {
+    idem_key_t key = idem_key_of("scope", 5, "webhook", 7);
+    if (event->what == IDEM_WHAT_EXECUTES)
+        OK(idem_forget(*(idem_engine_t **)user, &key, true, NULL));
+}
+
+/* Nobody may be told that somebody else was first, if nobody was. */
+static void first_times_taken_away(void) {
+    idem_config_t config = idem_config_init();
+    config.hook = take_away;
+    config.hook_user = &of_hook;
+    OK(idem_engine_new(&config, &of_hook));
+    idem_claim_t claim = idem_claim_init(idem_key_of("scope", 5, "webhook", 7));
+    bool first = true;
+    STATUS(IDEM_UNDECIDED, idem_once(of_hook, &claim, 1000, &first));
+    idem_peek_t peek;
+    OK(idem_peek(of_hook, &claim.key, &peek));
+    CHECK(peek.state == IDEM_STATE_VACANT);
+    OK(idem_engine_free(of_hook));
+}
+
 static void first_times(void) {
     lab lab = lab_open();
     idem_claim_t claim = claim_of("webhook");
@@ -131,6 +157,8 @@ static void first_times(void) {
     CHECK(first);
     STATUS(IDEM_ERR_NULL, idem_once(lab.engine, &claim, 1000, NULL));
     STATUS(IDEM_ERR_RANGE, idem_once(lab.engine, &claim, IDEM_ZERO, &first));
+    claim.retention_ms = IDEM_ZERO;
+    STATUS(IDEM_ERR_RANGE, idem_once(lab.engine, &claim, 0, &first));
     /* As long as the namespace keeps what is done. */
     claim = claim_of("message");
     OK(idem_once(lab.engine, &claim, 0, &first));
@@ -205,6 +233,19 @@ static void listings(void) {
     idem_key_t key = idem_key_listed(&records[0]);
     idem_peek_t peek;
     STATUS(IDEM_ERR_WRONG_ENGINE, idem_peek(stranger.engine, &key, &peek));
+    STATUS(IDEM_ERR_WRONG_ENGINE, idem_key_hash(stranger.engine, &key, hash));
+    idem_namespace_t *foreign;
+    OK(idem_namespace_new(stranger.engine, text("orders"), NULL, &foreign));
+    idem_key_t of_stranger = claim_of("k").key;
+    of_stranger.ns = foreign;
+    STATUS(IDEM_ERR_WRONG_ENGINE, idem_key_hash(lab.engine, &of_stranger, hash));
+    OK(idem_namespace_free(foreign));
+    /* Bytes have no alignment. */
+    uint8_t copy[sizeof records[0].ref + 1];
+    memcpy(copy + 1, records[0].ref, sizeof records[0].ref);
+    key.key.data = copy + 1;
+    OK(idem_peek(lab.engine, &key, &peek));
+    key.key.data = records[0].ref;
     records[0].ref[3] = UINT64_MAX;
     STATUS(IDEM_ERR_WRONG_ENGINE, idem_peek(lab.engine, &key, &peek));
     key.key.len = 3;
@@ -250,6 +291,7 @@ int main(void) {
     RUN(detaching);
     RUN(forcing);
     RUN(first_times);
+    RUN(first_times_taken_away);
     RUN(listings);
     RUN(counters);
     return 0;
