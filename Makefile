@@ -72,9 +72,17 @@ check: setup ## Format, lints, documentation, dependencies, the rules of the hou
 	tools/rules.sh --check
 	tools/tidy.sh
 
+.PHONY: lib
+lib: ## Build libidem for C, for an install by somebody else
+	tools/install.sh build
+
 .PHONY: install
-install: ## Build libidem for C and put it in place: PREFIX=/usr/local
-	tools/install.sh '$(PREFIX)'
+install: ## Build libidem for C, and put it in place: PREFIX=/usr/local
+	tools/install.sh install '$(PREFIX)'
+
+.PHONY: uninstall
+uninstall: ## Take it away again
+	tools/install.sh uninstall '$(PREFIX)'
 
 .PHONY: header
 header: ## Write include/idem.h anew, from ffi/src

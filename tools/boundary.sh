@@ -10,7 +10,7 @@ command -v valgrind >/dev/null || { echo "boundary: valgrind is missing" >&2; ex
 rounds=${1:-20}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 stage=$CARGO_TARGET_DIR/c/stage
-tools/install.sh "$stage" >/dev/null
+tools/install.sh install "$stage" >/dev/null
 cargo build --quiet --release -p idem-benches --example steps
 rust=$CARGO_TARGET_DIR/release/examples/steps
 c=$CARGO_TARGET_DIR/c/steps

@@ -38,7 +38,7 @@ need() {
 
 install_stage() {
     rm -rf "$stage"
-    tools/install.sh "$stage" >/dev/null
+    tools/install.sh install "$stage" >/dev/null
 }
 
 # build COMPILER OUT SOURCES... with the flags for the staged shared library.
@@ -57,7 +57,7 @@ static_flags() {
 plain_c() {
     local compiler=$1 out=$work/$1
     mkdir -p "$out"
-    build "$compiler" "$out/header" -std=c99 "$tests/header_a.c" "$tests/header_b.c"
+    build "$compiler" "$out/header" -Wshadow -Wconversion -std=c99 "$tests/header_a.c" "$tests/header_b.c"
     "$out/header"
     build "$compiler" "$out/layout" -std=c99 "$tests/layout.c"
     "$out/layout" | diff - ffi/tests/layout.txt
@@ -71,10 +71,10 @@ plain_c() {
 plain_cpp() {
     local compiler=$1 out=$work/$1
     mkdir -p "$out"
-    build "$compiler" "$out/header" -std=c++17 -x c++ "$tests/header_a.c" "$tests/header_b.c" -x none
+    build "$compiler" "$out/header" -Wshadow -Wconversion -std=c++17 -x c++ "$tests/header_a.c" "$tests/header_b.c" -x none
     "$out/header"
     for define in "" -DIDEM_EXCEPTIONS; do
-        build "$compiler" "$out/wrapper" -std=c++17 -O1 -g $define bindings/cpp/test.cpp
+        build "$compiler" "$out/wrapper" -Wshadow -std=c++17 -O1 -g $define bindings/cpp/test.cpp
         "$out/wrapper" >/dev/null
     done
     echo "c: $compiler: header, wrapper with and without exceptions: well"

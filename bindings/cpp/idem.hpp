@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -36,6 +37,7 @@ class view {
     view(const void *data, std::size_t size) noexcept
         : data_(static_cast<const std::uint8_t *>(data)), size_(size) {}
     view(std::string_view text) noexcept : view(text.data(), text.size()) {}
+    /// Text, to its NUL.
     view(const char *text) noexcept : view(std::string_view(text)) {}
     /// A contiguous container of bytes.
     template <class C, class = decltype(std::declval<const C &>().data()),
@@ -92,18 +94,61 @@ inline std::uint64_t millis(std::chrono::milliseconds time) noexcept {
 /// As long as it takes.
 inline constexpr std::chrono::milliseconds forever{std::chrono::milliseconds::max()};
 
-/// A key for one tenant, user or account.
-inline idem_key_t key(view scope, view bytes) noexcept {
-    return idem_key_of(scope.data(), scope.size(), bytes.data(), bytes.size());
-}
+/// A key. It has a copy of its bytes.
+class key {
+  public:
+    /// For one tenant, user or account.
+    key(view scope, view bytes)
+        : scope_(scope.text()), bytes_(bytes.text()),
+          raw_(idem_key_of(nullptr, 0, nullptr, 0)) {}
+    /// One that is made otherwise: raw, or of the listing. What it points to is the caller's.
+    explicit key(const idem_key_t &raw) : raw_(raw) {}
+    /// The same for everybody.
+    static key global(view bytes) {
+        key made("", bytes);
+        made.raw_.scope_kind = IDEM_SCOPE_NONE;
+        return made;
+    }
 
-/// A key that is the same for everybody.
-inline idem_key_t global_key(view bytes) noexcept {
-    return idem_key_global(bytes.data(), bytes.size());
-}
+    /// As C has it, for as long as the key is where it is.
+    idem_key_t c() const noexcept {
+        idem_key_t raw = raw_;
+        if (raw.kind == IDEM_KEY_BYTES && raw.key.data == nullptr) {
+            raw.scope = idem_bytes(scope_.data(), scope_.size());
+            raw.key = idem_bytes(bytes_.data(), bytes_.size());
+        }
+        return raw;
+    }
 
-/// A claim of the key, ready to be changed: its fields are those of idem_claim_t.
-inline idem_claim_t claim(const idem_key_t &key) noexcept { return idem_claim_init(key); }
+  private:
+    std::string scope_, bytes_;
+    idem_key_t raw_;
+};
+
+/// A claim of a key; `options` are the fields of idem_claim_t but its key, as idem_claim_init leaves them.
+class claim {
+  public:
+    explicit claim(idem::key key) : options(idem_claim_init(key.c())), key_(std::move(key)) {}
+
+    /// What the request says (idem_fingerprint_http and its like make it): another one under the same key is
+    /// a mismatch.
+    claim &fingerprint(const std::array<std::uint8_t, 16> &bits) noexcept {
+        idem_claim_fingerprint(&options, bits.data());
+        return *this;
+    }
+
+    /// As C has it, for as long as the claim is where it is.
+    idem_claim_t c() const noexcept {
+        idem_claim_t raw = options;
+        raw.key = key_.c();
+        return raw;
+    }
+
+    idem_claim_t options;
+
+  private:
+    idem::key key_;
+};
 
 /// A response, held; copies are further holds.
 class response {
@@ -332,20 +377,25 @@ class engine {
     explicit operator bool() const noexcept { return raw_ != nullptr; }
 
     /// What is wrong with a claim is in `status`, if that is not null; the outcome is then of no kind.
-    outcome claim(const idem_claim_t &claim, idem_status_t *status = nullptr) const {
+    outcome claim(const idem::claim &claim, idem_status_t *status = nullptr) const {
+        const idem_claim_t asked = claim.c();
         idem_outcome_t raw{};
-        const idem_status_t came = detail::checked(idem_claim(c(), &claim, &raw));
+        const idem_status_t came = detail::checked(idem_claim(c(), &asked, &raw));
         if (status)
             *status = came;
         return {c(), raw};
     }
 
     /// Many claims in one call; none, if one of them is wrong.
-    std::vector<outcome> claim(const std::vector<idem_claim_t> &claims,
+    std::vector<outcome> claim(const std::vector<idem::claim> &claims,
                                idem_status_t *status = nullptr) const {
+        std::vector<idem_claim_t> asked;
+        asked.reserve(claims.size());
+        for (const auto &one : claims)
+            asked.push_back(one.c());
         std::vector<idem_outcome_t> raw(claims.size());
         const idem_status_t came =
-            detail::checked(idem_claim_batch(c(), claims.data(), claims.size(), raw.data()));
+            detail::checked(idem_claim_batch(c(), asked.data(), asked.size(), raw.data()));
         if (status)
             *status = came;
         std::vector<outcome> outcomes;
@@ -406,8 +456,8 @@ template <class F> pending waiter::then(F function) {
     const idem_status_t status = idem_wait_callback(
         raw_.get(),
         [](void *user, const idem_outcome_t *raw) {
-            auto *kept = static_cast<call *>(user);
-            kept->function(outcome(kept->engine, *raw));
+            auto *called = static_cast<call *>(user);
+            called->function(outcome(called->engine, *raw));
         },
         kept.get(), [](void *user) { delete static_cast<call *>(user); }, &wait);
     if (status == IDEM_OK) {

@@ -15,7 +15,7 @@
         }                                                                                          \
     } while (0)
 
-static idem_claim_t claim_of(const char *name) { return idem::claim(idem::key("tenant", name)); }
+static idem::claim claim_of(const char *name) { return idem::claim(idem::key("tenant", name)); }
 
 static void executes_and_replays() {
     auto engine = idem::engine::open();
@@ -33,6 +33,21 @@ static void executes_and_replays() {
         kept = third.response();
     }
     CHECK(kept.view().text() == "made");
+}
+
+static void claims_own_their_keys() {
+    auto engine = idem::engine::open();
+    const std::string tenant(100, 't');
+    auto claim = idem::claim(idem::key(tenant + "x", "b"));
+    auto copy = claim;
+    const auto moved = std::move(claim);
+    CHECK(engine.claim(moved).lease().complete("made") == IDEM_OK);
+    CHECK(engine.claim(copy).kind() == IDEM_REPLAY);
+    CHECK(engine.claim(idem::claim(idem::key::global("b"))).kind() == IDEM_EXECUTE);
+    copy.fingerprint({1, 2, 3});
+    auto other = idem::claim(idem::key(tenant, "c")).fingerprint({1});
+    CHECK(engine.claim(other).lease().complete("made") == IDEM_OK);
+    CHECK(engine.claim(other.fingerprint({2})).kind() == IDEM_MISMATCH);
 }
 
 static void a_dropped_lease_is_abandoned() {
@@ -89,7 +104,7 @@ static void batches() {
 
 static void errors() {
     auto engine = idem::engine::open();
-    idem_claim_t wrong = claim_of("");
+    const idem::claim wrong = claim_of("");
 #ifdef IDEM_EXCEPTIONS
     try {
         engine.claim(wrong);
@@ -132,6 +147,7 @@ static void threads() {
 
 int main() {
     executes_and_replays();
+    claims_own_their_keys();
     a_dropped_lease_is_abandoned();
     a_dropped_waiter_leaves();
     callbacks_and_queues();

@@ -59,6 +59,12 @@ static inline idem_claim_t idem_claim_init(idem_key_t key) {
     return claim;
 }
 
+/* Binds the claim to what the request says: 16 bytes, of idem_fingerprint_http or its like. */
+static inline void idem_claim_fingerprint(idem_claim_t *claim, const uint8_t bits[16]) {
+    memcpy(claim->fingerprint, bits, sizeof claim->fingerprint);
+    claim->flags |= IDEM_CLAIM_FINGERPRINT;
+}
+
 /* Every option at its default. */
 static inline idem_config_t idem_config_init(void) {
     idem_config_t config;

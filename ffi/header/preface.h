@@ -23,14 +23,21 @@
  *       charge_the_card();
  *       idem_complete(engine, outcome.lease, idem_bytes("charged", 7), 0, NULL);
  *       break;
- *   case IDEM_REPLAY:                            // It was done, here or elsewhere.
+ *   case IDEM_REPLAY:                            // It was done, here or elsewhere (or failed: is_error).
  *       reply(outcome.response.data, outcome.response.len);
  *       idem_response_release(&outcome.response);
  *       break;
- *   default:
- *       reply_later(outcome.kind);
+ *   case IDEM_DONE:      reply_done();     break; // Done as well, without a response that was kept.
+ *   case IDEM_HALTED:    reply_unknown();  break; // Nobody knows whether it was done; do not do it again.
+ *   case IDEM_MISMATCH:  reply_misused();  break; // The same key for another request.
+ *   default:             reply_later();           // Cancelled, no room, closing.
  *   }
  *   idem_engine_free(engine);
+ *
+ * ENDING
+ *   idem_engine_close_within(engine, ms); idem_engine_drain(engine, IDEM_FOREVER); then join all threads that
+ *   may still call, those that wait and those whose work was cut short as well; then free the queues,
+ *   waiters and namespaces, and the engine last.
  *
  * THREADS
  *   Every function may be called from any thread, and from several at a time with the same engine, queue

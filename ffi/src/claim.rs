@@ -15,8 +15,8 @@ use crate::types::idem_outcome_kind_t::*;
 use crate::types::*;
 use crate::wait::idem_waiter_t;
 
-/// Claims a key: decides, in one step, whether the caller executes. There is no separate check. A claim that
-/// finds an owner at work is registered as a waiter there and then, unless it says otherwise.
+/// Claims a key: decides, in one step, whether the caller executes. There is no separate check. A claim
+/// that finds an owner at work is registered as a waiter there and then, unless it says otherwise.
 ///
 /// Ownership: `claim` and all it points to are borrowed. What `*outcome` has is the caller's: a lease is
 ///   ended (idem_complete and its like), a response released (idem_response_release), a waiter waited with
@@ -145,14 +145,15 @@ pub(crate) fn claim_of(c: &Border, engine: &Engine, claim: &idem_claim_t) -> Cal
     }
 }
 
-/// The claim of a raw key on the engine's terms. On its own, since such a claim is made where it is read, and
-/// then costs next to nothing.
+/// The claim of a raw key on the engine's terms. On its own, since such a claim is made where it is read,
+/// and then costs next to nothing.
 #[inline(always)]
 fn plain_claim_of(engine: &Engine, claim: &idem_claim_t) -> Option<Claim> {
     let key = &claim.key;
     let is_plain = key.kind == RAW && key.ns.is_null();
     let words = claim.flags & !FLAGS | claim.reserved | claim.on_expiry | claim.on_abandon;
-    if !is_plain || claim.lease_ms | claim.retention_ms | u64::from(words) != 0 {
+    if !is_plain || claim.lease_ms | claim.retention_ms | u64::from(words) != 0 || lacks_flag(claim)
+    {
         return None;
     }
     let made = Claim::new(engine.raw_key(u128::from_le_bytes(key.bits))).owner(claim.owner);
@@ -163,6 +164,12 @@ const FINGERPRINT: u32 = idem_claim_flag_t::IDEM_CLAIM_FINGERPRINT as u32;
 const NO_WAIT: u32 = idem_claim_flag_t::IDEM_CLAIM_NO_WAIT as u32;
 const NO_EXECUTE: u32 = idem_claim_flag_t::IDEM_CLAIM_NO_EXECUTE as u32;
 const FLAGS: u32 = FINGERPRINT | NO_WAIT | NO_EXECUTE;
+
+/// Whether there is a fingerprint that nobody would look at.
+#[inline(always)]
+fn lacks_flag(claim: &idem_claim_t) -> bool {
+    claim.flags & FINGERPRINT == 0 && claim.fingerprint != [0; 16]
+}
 
 #[inline(always)]
 fn flagged(made: Claim, claim: &idem_claim_t) -> Claim {
@@ -175,7 +182,7 @@ fn flagged(made: Claim, claim: &idem_claim_t) -> Claim {
 
 #[inline(never)]
 fn other_claim_of(c: &Border, engine: &Engine, claim: &idem_claim_t) -> Called<Claim> {
-    if claim.flags & !FLAGS != 0 {
+    if claim.flags & !FLAGS != 0 || lacks_flag(claim) {
         return Err(IDEM_ERR_VALUE);
     }
     if claim.reserved != 0 {

@@ -36,8 +36,8 @@ pub enum idem_switch_t {
     IDEM_SWITCH_OFF = 2,
 }
 
-/// Called with every event, on the thread that brings it about, before its call returns, with no lock
-/// held. It should be short and must not block; it may call libidem. `event` is borrowed until it returns.
+/// Called with every event, on the thread that brings it about, before its call returns, with no lock held.
+/// It should be short and must not block; it may call libidem. `event` is borrowed until it returns.
 pub type idem_hook_fn = Option<unsafe extern "C" fn(user: *mut c_void, event: *const idem_event_t)>;
 
 /// What an engine is opened with. Zero everything and set `struct_size`: 0 is the default of each field,
@@ -47,10 +47,11 @@ pub type idem_hook_fn = Option<unsafe extern "C" fn(user: *mut c_void, event: *c
 pub struct idem_config_t {
     /// `sizeof(idem_config_t)`.
     pub struct_size: usize,
-    /// Keys that may have a record, in flight or finished. Default 1 000 000.
+    /// Keys that may have a record, in flight or finished. Default 1 000 000. Address space for all of
+    /// them, and for `bytes`, is reserved at once (some 660 MB by default); memory is taken as it is used.
     pub records: u64,
-    /// Bytes of stored responses, each rounded up to 64 and with 64 besides; each record in flight
-    /// reserves 64. Default 256 MiB; at least 4 KiB.
+    /// Bytes of stored responses, each rounded up to 64 and with 64 besides; each record in flight reserves
+    /// 64. Default 256 MiB; at least 4 KiB.
     pub bytes: u64,
     /// Bytes of one response; of a longer one only a tombstone is kept. Default 1 MiB, or what `bytes`
     /// allows; `IDEM_ZERO`: tombstones alone.
@@ -76,16 +77,16 @@ pub struct idem_config_t {
     pub on_expiry: u32,
     /// An `idem_key_hash_t`.
     pub key_hash: u32,
-    /// An `idem_switch_t`: whether a thread of the engine's own removes what has expired. Default on, with a
-    /// manual clock off; without it, call `idem_tick` now and then.
+    /// An `idem_switch_t`: whether a thread of the engine's own removes what has expired. Default on, with
+    /// a manual clock off; without it, call `idem_tick` now and then.
     pub helper_thread: u32,
     /// An `idem_switch_t`: whether to ask the system for huge pages. Default off.
     pub huge_pages: u32,
     /// An `idem_switch_t`: whether all memory is made resident now. Default off: what is not touched costs
     /// nothing.
     pub prefault: u32,
-    /// How many times as fast as the system's the clock runs, for tests of hours in seconds; 0 and 1: as it. Not
-    /// looked at if there is a `clock`.
+    /// How many times as fast as the system's the clock runs, for tests of hours in seconds; 0 and 1: as
+    /// it. Not looked at if there is a `clock`.
     pub clock_rate: u32,
     /// An `idem_switch_t`: on, `secret` is the secret that keys all hashes. Default: a random one.
     pub has_secret: u32,
@@ -111,8 +112,8 @@ unsafe impl Versioned for idem_config_t {
 pub(crate) type Hook = Foreign<*const idem_event_t>;
 
 impl idem_config_t {
-    /// Options for an engine, as far as they can be checked one by one; and the hook, whose user data is the
-    /// engine's once there is one.
+    /// Options for an engine, as far as they can be checked one by one; and the hook, whose user data is
+    /// the engine's once there is one.
     pub(crate) fn builder(&self, border: &Border) -> Called<(Builder, Option<Arc<Hook>>)> {
         let mut builder = Engine::builder();
         if let Some(records) = size(self.records) {

@@ -6,6 +6,7 @@ use crate::boundary::{call, give, tell};
 use crate::config::idem_config_t;
 use crate::convert::timeout;
 use crate::log;
+use crate::sigmask;
 use crate::status::idem_status_t::{self, IDEM_TIMED_OUT};
 
 /// An engine: the records, the waiters, and the limits. Any number in a process; they share nothing.
@@ -40,7 +41,8 @@ pub unsafe extern "C" fn idem_engine_new(
         } else {
             c.sized(config)?.builder(c)?
         };
-        let engine = builder.build().inspect_err(|error| log::error(&error.to_string()))?;
+        let built = sigmask::blocked(|| builder.build());
+        let engine = built.inspect_err(|error| log::error(&error.to_string()))?;
         match hook {
             Some(hook) => hook.keep(),
             None if config.is_null() => {}
@@ -51,8 +53,8 @@ pub unsafe extern "C" fn idem_engine_new(
     })
 }
 
-/// Closes the engine to new keys: their claims get IDEM_CLOSED, and so does a waiter that would be handed
-/// a lease. Replays go on, owners may finish. Closing again changes nothing.
+/// Closes the engine to new keys: their claims get IDEM_CLOSED, and so does a waiter that would be handed a
+/// lease. Replays go on, owners may finish. Closing again changes nothing.
 ///
 /// Ownership: `engine` is borrowed.
 /// Threads: any.
@@ -88,9 +90,9 @@ pub unsafe extern "C" fn idem_engine_close_within(
 }
 
 /// Closes the engine as idem_engine_close does, and waits until no key is in flight, at most `timeout_ms`
-/// milliseconds (IDEM_FOREVER: as long as it takes). It waits as a waiter of each of them; where there is no
-/// room for one it returns at once. Keys that were taken from their owners before are not waited for.
-/// To be sure of an end, close within some time first.
+/// milliseconds (IDEM_FOREVER: as long as it takes). It waits as a waiter of each of them; where there is
+/// no room for one it returns at once. Keys that were taken from their owners before are not waited for. To
+/// be sure of an end, close within some time first.
 ///
 /// Ownership: `engine` is borrowed.
 /// Threads: any.
@@ -108,12 +110,13 @@ pub unsafe extern "C" fn idem_engine_drain(
     })
 }
 
-/// Frees the engine. Nobody may be inside a call of it (a callback or a hook is: inside the call that brings
-/// it about), but what came from it may be kept: responses stay readable, and the last of them frees the
-/// memory. Leases can no longer be ended, since that takes the engine, and nobody ticks: waits without a
-/// thread do not end any more. Drain it first, free its waiters and queues, and cancel its callback waits: one
-/// that is still pending keeps all of the engine's memory, and its `destroy` is never called. Namespace handles
-/// keep the engine alive, helper thread and all: the last one of them does then what is said here.
+/// Frees the engine. Nobody may be inside a call of it (a callback or a hook is: inside the call that
+/// brings it about), but what came from it may be kept: responses stay readable, and the last of them frees
+/// the memory. Leases can no longer be ended, since that takes the engine, and nobody ticks: waits without
+/// a thread do not end any more. Drain it first, free its waiters and queues, and cancel its callback
+/// waits: one that is still pending keeps all of the engine's memory, and its `destroy` is never called.
+/// Namespace handles keep the engine alive, helper thread and all: the last one of them does then what is
+/// said here.
 ///
 /// Ownership: `engine` is consumed; null is nothing.
 /// Threads: any.

@@ -10,8 +10,8 @@ use crate::types::idem_bytes_t;
 /// A fingerprint in the making. Used up when it is finished.
 pub struct idem_fingerprint_t(Option<FingerprintBuilder>);
 
-/// The fingerprint of an HTTP request: `target` is path and query as they were sent. Keyed with the engine's
-/// secret, so it is good in this engine, or in one with the same secret.
+/// The fingerprint of an HTTP request: `target` is path and query as they were sent. Keyed with the
+/// engine's secret, so it is good in this engine, or in one with the same secret.
 ///
 /// Ownership: all are borrowed; `bits` is 16 bytes.
 /// Threads: any.
@@ -75,8 +75,8 @@ pub unsafe extern "C" fn idem_fingerprint_field(
     })
 }
 
-/// Adds a piece of a field that comes in pieces; how it is cut does not matter. The next field, or the
-/// end, ends it.
+/// Adds a piece of a field that comes in pieces; how it is cut does not matter. The next field, or the end,
+/// ends it.
 ///
 /// Ownership: both are borrowed.
 /// Threads: one at a time.

@@ -69,9 +69,9 @@ pub unsafe extern "C" fn idem_complete(
 }
 
 /// As idem_complete, without copying: the bytes stay where they are until `destroy` is called with `user`,
-/// once, when the record is over and nobody has the response any more; or before this returns, if
-/// they are not stored, or fewer than 1024 and copied nevertheless. With any other error than
-/// IDEM_ERR_WRONG_ENGINE nothing was consumed, and `destroy` is not called.
+/// once, when the record is over and nobody has the response any more; or before this returns, if they are
+/// not stored, or fewer than 1024 and copied nevertheless. With any other error than IDEM_ERR_WRONG_ENGINE
+/// nothing was consumed, and `destroy` is not called.
 ///
 /// Ownership: `response` is consumed, also with IDEM_STALE; `destroy` gives it back, on any thread.
 /// Threads: any.
@@ -103,8 +103,8 @@ pub unsafe extern "C" fn idem_complete_owned(
     })
 }
 
-/// Completes many leases in one call, each as idem_complete does with a `retention_ms` of 0: faster than one
-/// by one, since their cache misses overlap.
+/// Completes many leases in one call, each as idem_complete does with a `retention_ms` of 0: faster than
+/// one by one, since their cache misses overlap.
 ///
 /// Ownership: `endings` and the responses are borrowed.
 /// Threads: any.

@@ -7,7 +7,7 @@
 //! | `boundary` | nothing: it follows pointers, for all the others |
 //! | `types`, `status` | structures, enumerations, statuses |
 //! | `convert` | nothing: between the engine's words and the header's |
-//! | `config`, `engine`, `clock`, `namespace` | setting up, closing, time |
+//! | `config`, `engine`, `clock`, `namespace`, `sigmask` | setting up, closing, time |
 //! | `claim`, `lease` | who executes, and what comes of it |
 //! | `wait`, `queue`, `signal` | those who do not |
 //! | `response`, `fingerprint` | bytes out, bytes in |
@@ -33,6 +33,7 @@ mod namespace;
 mod operate;
 mod queue;
 mod response;
+mod sigmask;
 mod signal;
 mod status;
 mod types;

@@ -30,15 +30,16 @@ pub struct idem_message_t {
     pub text: idem_bytes_t,
 }
 
-/// Called with a message, which is borrowed until it returns, on the thread whose call it is about. It must not
-/// call libidem.
+/// Called with a message, which is borrowed until it returns, on the thread whose call it is about. It must
+/// not call libidem.
 pub type idem_log_fn =
     Option<unsafe extern "C" fn(user: *mut c_void, message: *const idem_message_t)>;
 
 static LOG: RwLock<Option<Foreign<*const idem_message_t>>> = RwLock::new(None);
 
-/// Sets the function that is told what libidem has to say: which option is wrong, where a defect is. One for
-/// the process, the last one set; null: nobody is told, and messages about defects go to standard error.
+/// Sets the function that is told what libidem has to say: which option is wrong, where a defect is. One
+/// for the process, the last one set; null: nobody is told, and messages about defects go to standard
+/// error.
 ///
 /// Ownership: `user` is borrowed until `destroy` is called with it, once, when another one is set (of a
 ///   null `log` at once).

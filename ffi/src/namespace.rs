@@ -22,8 +22,8 @@ impl idem_namespace_t {
     }
 }
 
-/// How a namespace differs from its engine. Zero everything and set `struct_size`: what is 0 is as
-/// the engine has it, and limits are none but the engine's.
+/// How a namespace differs from its engine. Zero everything and set `struct_size`: what is 0 is as the
+/// engine has it, and limits are none but the engine's.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct idem_namespace_options_t {
@@ -54,9 +54,9 @@ unsafe impl Versioned for idem_namespace_options_t {
     const LEAST: usize = 64;
 }
 
-/// The namespace of this name, which is made when it is first named. With `options`, they are put on
-/// record for all who name it from now on; its limits are set by whoever names it first, and stay.
-/// Null: on the terms that are on record, or else the engine's. Look it up once and keep the handle.
+/// The namespace of this name, which is made when it is first named. With `options`, they are put on record
+/// for all who name it from now on; its limits are set by whoever names it first, and stay. Null: on the
+/// terms that are on record, or else the engine's. Look it up once and keep the handle.
 ///
 /// Ownership: `name` and `options` are borrowed; `*ns` is the caller's, free it with idem_namespace_free.
 /// Threads: any.
@@ -124,8 +124,8 @@ impl idem_namespace_options_t {
 }
 
 /// Clears the namespace in one step, however large it is: from now on none of its keys has a record. What
-/// is held of their responses stays readable. Owners of keys in flight go on for those who wait for
-/// them already, and are told IDEM_DETACHED: an old and a new execution of one key may overlap.
+/// is held of their responses stays readable. Owners of keys in flight go on for those who wait for them
+/// already, and are told IDEM_DETACHED: an old and a new execution of one key may overlap.
 ///
 /// Ownership: `ns` is borrowed.
 /// Threads: any.

@@ -99,8 +99,8 @@ pub unsafe extern "C" fn idem_forget(
     })
 }
 
-/// Makes a key that is in flight vacant, while its owner goes on for those who wait for it already: the next
-/// claim executes beside it. What the owner completes is given to its waiters and not stored.
+/// Makes a key that is in flight vacant, while its owner goes on for those who wait for it already: the
+/// next claim executes beside it. What the owner completes is given to its waiters and not stored.
 ///
 /// Ownership: `key` and what it points to are borrowed.
 /// Threads: any.
@@ -147,8 +147,8 @@ pub unsafe extern "C" fn idem_force_end(
     })
 }
 
-/// Settles a halted key, by an idem_resolution_t. `halt` says which halt is meant: it is in what idem_peek and
-/// the listing say. `response` and `retention_ms` (0: a day) are for IDEM_RESOLVE_COMPLETE.
+/// Settles a halted key, by an idem_resolution_t. `halt` says which halt is meant: it is in what idem_peek
+/// and the listing say. `response` and `retention_ms` (0: a day) are for IDEM_RESOLVE_COMPLETE.
 ///
 /// Ownership: all are borrowed; the bytes are copied.
 /// Threads: any.

@@ -42,9 +42,10 @@ pub unsafe extern "C" fn idem_queue_new(queue: *mut *mut idem_queue_t) -> idem_s
     })
 }
 
-/// A descriptor that can be read from when there is something to poll for: for poll, epoll, kqueue, libuv and
-/// their like, level or edge triggered. Only to be watched: idem_poll reads from it. It may be readable and
-/// nothing be handed out: after idem_wait_in, for a first look; after a cancelled wait.
+/// A descriptor that can be read from when there is something to poll for: for poll, epoll, kqueue, libuv
+/// and their like, level or edge triggered. Only to be watched: idem_poll reads from it. It may be readable
+/// and nothing be handed out: after idem_wait_in, for a first look; after a cancelled wait. It is
+/// non-blocking, and closed on exec.
 ///
 /// Ownership: the descriptor is the queue's, and closed with it.
 /// Threads: any.

@@ -4,9 +4,9 @@ use core::ffi::{CStr, c_char};
 
 use idem::{ClaimError, ConfigError, KeyError, ResolveError, TokenError};
 
-/// What a call came to. Zero: it did what it says. Positive: an ordinary answer, which programs go on
-/// from. Negative: the call was wrong, or the system lacked what it takes; nothing was done, and no result
-/// was written, unless the status says otherwise. Numbers are never used again.
+/// What a call came to. Zero: it did what it says. Positive: an ordinary answer, which programs go on from.
+/// Negative: the call was wrong, or the system lacked what it takes; nothing was done, and no result was
+/// written, unless the status says otherwise. Numbers are never used again.
 #[repr(i32)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum idem_status_t {
@@ -21,8 +21,8 @@ pub enum idem_status_t {
     IDEM_TIMED_OUT = 3,
     /// There is no room.
     IDEM_FULL = 4,
-    /// It cannot be said: the key is halted, was used with another fingerprint, or was taken away before it was
-    /// marked; or the engine is closed. A claim tells which.
+    /// It cannot be said: the key is halted, was used with another fingerprint, or was taken away before it
+    /// was marked; or the engine is closed. A claim tells which.
     IDEM_UNDECIDED = 5,
     /// A pointer that must not be null is null.
     IDEM_ERR_NULL = -1,
@@ -56,8 +56,8 @@ pub enum idem_status_t {
     IDEM_ERR_SYSTEM = -15,
     /// The buffer is too short; how long it must be was written.
     IDEM_ERR_BUFFER = -16,
-    /// A panic inside libidem, which is a defect of it; what was done by then is not known. The log function
-    /// has been told.
+    /// A panic inside libidem, which is a defect of it; what was done by then is not known. The log
+    /// function has been told.
     IDEM_ERR_PANIC = -17,
 }
 

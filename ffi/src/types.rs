@@ -33,8 +33,8 @@ pub struct idem_bytes_t {
     pub len: usize,
 }
 
-/// Called once with the user data, when neither it nor the function or the bytes it came with are
-/// needed any more; on any thread. Null: nobody is told.
+/// Called once with the user data, when neither it nor the function or the bytes it came with are needed
+/// any more; on any thread. Null: nobody is told.
 pub type idem_destroy_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
 
 /// What names an operation.
@@ -48,8 +48,8 @@ pub enum idem_key_kind_t {
     /// The caller's own 128 bits in `bits`. They are the whole identity, and the scope is not looked at:
     /// evenly spread, and hard to forge where callers are not trusted.
     IDEM_KEY_RAW = 3,
-    /// A record of the listing: `key` has its `ref`. A claim of it is on the engine's terms, where it does not
-    /// say its own.
+    /// A record of the listing: `key` has its `ref`. A claim of it is on the engine's terms, where it does
+    /// not say its own.
     IDEM_KEY_LISTED = 4,
 }
 
@@ -115,7 +115,8 @@ pub struct idem_claim_t {
     pub struct_size: usize,
     /// The operation.
     pub key: idem_key_t,
-    /// With `IDEM_CLAIM_FINGERPRINT`: 128 bits, little endian.
+    /// With `IDEM_CLAIM_FINGERPRINT`: 128 bits, little endian; otherwise zero. idem_claim_fingerprint sets
+    /// both. Where the record, or the claim, has none, nothing is compared.
     pub fingerprint: [u8; 16],
     /// How long the owner may take, in milliseconds; 0: as the namespace has it.
     pub lease_ms: u64,
@@ -135,8 +136,8 @@ pub struct idem_claim_t {
 }
 
 /// A lease: a plain value, which may be copied, stored and sent as one likes. It is good in the engine that
-/// gave it, on any thread, until its deadline has passed and somebody has acted on that. Nothing
-/// happens when it is lost: the deadline is the safety net. Its words are nobody's but libidem's.
+/// gave it, on any thread, until its deadline has passed and somebody has acted on that. Nothing happens
+/// when it is lost: the deadline is the safety net. Its words are nobody's but libidem's.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct idem_lease_t {
@@ -147,8 +148,8 @@ pub struct idem_lease_t {
 /// A response: immutable bytes, shared with everybody else who has them, and not copied.
 ///
 /// Whoever has one holds the bytes, and releases them (`idem_response_release`) when done; they stay until
-/// then, whatever becomes of the record, of the engine and of other holders, and count against the
-/// engine's limit of bytes. Copying the structure is no second hold (`idem_response_retain` is).
+/// then, whatever becomes of the record, of the engine and of other holders, and count against the engine's
+/// limit of bytes. Copying the structure is no second hold (`idem_response_retain` is).
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct idem_response_t {
@@ -273,8 +274,8 @@ pub struct idem_outcome_t {
     pub kind: u32,
     /// An `idem_origin_t`.
     pub origin: u32,
-    /// 1 for the first execution of a key; one more for each lease before it that ended without a result, for
-    /// as long as the key had a record.
+    /// 1 for the first execution of a key; one more for each lease before it that ended without a result,
+    /// for as long as the key had a record: where nobody waits a cancelled key has none, and begins anew.
     pub attempt: u32,
     /// An `idem_reason_t`, or a code of the owner's own.
     pub reason: u32,

@@ -48,13 +48,15 @@ enum Way {
 
 /// Called once with what a wait came to. What `*outcome` has is the callee's, as with idem_claim; the
 /// structure itself is borrowed until it returns. On the thread that ends the owner's lease, ticks, or
-/// otherwise brings it about, or on that which sets the callback, before it returns. No lock is held;
-/// it may call libidem, should be short and must not block.
+/// otherwise brings it about, or on that which sets the callback, before it returns. No lock is held; it
+/// may call libidem, should be short and must not block.
 pub type idem_ended_fn =
     Option<unsafe extern "C" fn(user: *mut c_void, outcome: *const idem_outcome_t)>;
 
 /// Waits, blocking the thread, at most `timeout_ms` milliseconds: IDEM_FOREVER is until the owner's lease
-/// ends, one way or another, which it always does; 0 looks once.
+/// ends, one way or another, which it always does; 0 looks once. The outcome of a wait, also of those
+/// below, is IDEM_REPLAY, IDEM_DONE, IDEM_EXECUTE (a hand-over), IDEM_CANCELLED, IDEM_HALTED, IDEM_CLOSED,
+/// or IDEM_WAIT_OVER.
 ///
 /// Ownership: `waiter` is consumed, also when its time is up; `*outcome` as with idem_claim.
 /// Threads: any.
@@ -80,9 +82,9 @@ pub unsafe extern "C" fn idem_wait(
     })
 }
 
-/// Has `ended` called with what the wait came to: once, unless it is cancelled. No thread is blocked. A lease
-/// that it gets is accepted by that. If the owner's lease runs out somebody has to tick, as the helper
-/// thread does.
+/// Has `ended` called with what the wait came to: once, unless it is cancelled. No thread is blocked. A
+/// lease that it gets is accepted by that. If the owner's lease runs out somebody has to tick, as the
+/// helper thread does.
 ///
 /// Ownership: `waiter` is consumed. `user` is borrowed until `destroy` is called with it, which happens
 ///   once, after the last call of `ended`. `*wait`, unless that is null, is the caller's: cancel it with
@@ -118,7 +120,8 @@ pub unsafe extern "C" fn idem_wait_callback(
 
 /// Has the wait end in `queue`, where idem_poll hands its outcome out with `tag`. No thread is blocked. A
 /// lease is accepted when it is handed out, and not before. If the owner's lease runs out somebody has to
-/// tick, as the helper thread does.
+/// tick, as the helper thread does. There is no time limit: a loop has timers of its own, and
+/// idem_wait_cancel.
 ///
 /// Ownership: `waiter` is consumed; `queue` is borrowed; `*wait` as with idem_wait_callback.
 /// Threads: any.

@@ -86,6 +86,13 @@ static void wrong_claims(void) {
            idem_claim((const idem_engine_t *)((const char *)lab.engine + 1), &claim, &outcome));
     claim.flags = 8;
     STATUS(IDEM_ERR_VALUE, idem_claim(lab.engine, &claim, &outcome));
+    /* A fingerprint that nobody would look at. */
+    claim = claim_of("k");
+    claim.fingerprint[15] = 1;
+    STATUS(IDEM_ERR_VALUE, idem_claim(lab.engine, &claim, &outcome));
+    static const uint8_t bits[16] = {1};
+    claim.key = idem_key_raw(bits);
+    STATUS(IDEM_ERR_VALUE, idem_claim(lab.engine, &claim, &outcome));
     claim = claim_of("k");
     claim.on_expiry = 9;
     STATUS(IDEM_ERR_VALUE, idem_claim(lab.engine, &claim, &outcome));

@@ -1,5 +1,13 @@
 /* Opening an engine: every option, every row of the table of sizes, every error. */
+#define _GNU_SOURCE
 #include "check.h"
+
+#ifdef __linux__
+#include <dirent.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+#endif
 
 static idem_status_t open_with(const idem_config_t *config) {
     idem_engine_t *engine = NULL;
@@ -161,6 +169,47 @@ static void hooks(void) {
     CHECK(destroyed == 2);
 }
 
+#ifdef __linux__
+static bool helper_blocks_sigterm(void) {
+    bool is_seen = false;
+    DIR *tasks = opendir("/proc/self/task");
+    CHECK(tasks != NULL);
+    for (struct dirent *task = readdir(tasks); task != NULL; task = readdir(tasks)) {
+        char path[300], line[300], name[300] = "";
+        snprintf(path, sizeof path, "/proc/self/task/%s/status", task->d_name);
+        FILE *status = fopen(path, "r");
+        while (status != NULL && fgets(line, sizeof line, status) != NULL) {
+            unsigned long long blocked;
+            sscanf(line, "Name: %299s", name);
+            if (strcmp(name, "idem-helper") == 0 && sscanf(line, "SigBlk: %llx", &blocked) == 1) {
+                CHECK(blocked >> (SIGTERM - 1) & 1);
+                is_seen = true;
+            }
+        }
+        if (status != NULL)
+            fclose(status);
+    }
+    closedir(tasks);
+    return is_seen;
+}
+
+/* What the program waits for itself later, the helper thread does not take. */
+static void signals(void) {
+    idem_engine_t *engine;
+    OK(idem_engine_new(NULL, &engine));
+    sigset_t mine;
+    CHECK(pthread_sigmask(SIG_BLOCK, NULL, &mine) == 0 && !sigismember(&mine, SIGTERM));
+    /* It gives itself its name as it begins. */
+    bool is_seen = false;
+    for (int tries = 0; !is_seen && tries < 5000; tries++) {
+        is_seen = helper_blocks_sigterm();
+        usleep(1000);
+    }
+    CHECK(is_seen);
+    OK(idem_engine_free(engine));
+}
+#endif
+
 static char told[200];
 
 static void on_message(void *user, const idem_message_t *message) {
@@ -210,6 +259,9 @@ int main(void) {
     RUN(prefault);
     RUN(secrets);
     RUN(hooks);
+#ifdef __linux__
+    RUN(signals);
+#endif
     RUN(messages);
     RUN(versions);
     RUN(frees_of_nothing);

@@ -23,14 +23,21 @@
  *       charge_the_card();
  *       idem_complete(engine, outcome.lease, idem_bytes("charged", 7), 0, NULL);
  *       break;
- *   case IDEM_REPLAY:                            // It was done, here or elsewhere.
+ *   case IDEM_REPLAY:                            // It was done, here or elsewhere (or failed: is_error).
  *       reply(outcome.response.data, outcome.response.len);
  *       idem_response_release(&outcome.response);
  *       break;
- *   default:
- *       reply_later(outcome.kind);
+ *   case IDEM_DONE:      reply_done();     break; // Done as well, without a response that was kept.
+ *   case IDEM_HALTED:    reply_unknown();  break; // Nobody knows whether it was done; do not do it again.
+ *   case IDEM_MISMATCH:  reply_misused();  break; // The same key for another request.
+ *   default:             reply_later();           // Cancelled, no room, closing.
  *   }
  *   idem_engine_free(engine);
+ *
+ * ENDING
+ *   idem_engine_close_within(engine, ms); idem_engine_drain(engine, IDEM_FOREVER); then join all threads that
+ *   may still call, those that wait and those whose work was cut short as well; then free the queues,
+ *   waiters and namespaces, and the engine last.
  *
  * THREADS
  *   Every function may be called from any thread, and from several at a time with the same engine, queue
@@ -103,9 +110,9 @@
 // Buckets of the histogram of waits.
 #define IDEM_WAIT_BUCKETS 32
 
-// What a call came to. Zero: it did what it says. Positive: an ordinary answer, which programs go on
-// from. Negative: the call was wrong, or the system lacked what it takes; nothing was done, and no result
-// was written, unless the status says otherwise. Numbers are never used again.
+// What a call came to. Zero: it did what it says. Positive: an ordinary answer, which programs go on from.
+// Negative: the call was wrong, or the system lacked what it takes; nothing was done, and no result was
+// written, unless the status says otherwise. Numbers are never used again.
 enum idem_status_t
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
@@ -122,8 +129,8 @@ enum idem_status_t
     IDEM_TIMED_OUT = 3,
     // There is no room.
     IDEM_FULL = 4,
-    // It cannot be said: the key is halted, was used with another fingerprint, or was taken away before it was
-    // marked; or the engine is closed. A claim tells which.
+    // It cannot be said: the key is halted, was used with another fingerprint, or was taken away before it
+    // was marked; or the engine is closed. A claim tells which.
     IDEM_UNDECIDED = 5,
     // A pointer that must not be null is null.
     IDEM_ERR_NULL = -1,
@@ -157,8 +164,8 @@ enum idem_status_t
     IDEM_ERR_SYSTEM = -15,
     // The buffer is too short; how long it must be was written.
     IDEM_ERR_BUFFER = -16,
-    // A panic inside libidem, which is a defect of it; what was done by then is not known. The log function
-    // has been told.
+    // A panic inside libidem, which is a defect of it; what was done by then is not known. The log
+    // function has been told.
     IDEM_ERR_PANIC = -17,
 };
 #ifndef __cplusplus
@@ -182,8 +189,8 @@ enum idem_key_kind_t
     // The caller's own 128 bits in `bits`. They are the whole identity, and the scope is not looked at:
     // evenly spread, and hard to forge where callers are not trusted.
     IDEM_KEY_RAW = 3,
-    // A record of the listing: `key` has its `ref`. A claim of it is on the engine's terms, where it does not
-    // say its own.
+    // A record of the listing: `key` has its `ref`. A claim of it is on the engine's terms, where it does
+    // not say its own.
     IDEM_KEY_LISTED = 4,
 };
 #ifndef __cplusplus
@@ -623,12 +630,12 @@ typedef struct idem_message_t {
     struct idem_bytes_t text;
 } idem_message_t;
 
-// Called with a message, which is borrowed until it returns, on the thread whose call it is about. It must not
-// call libidem.
+// Called with a message, which is borrowed until it returns, on the thread whose call it is about. It must
+// not call libidem.
 typedef void (*idem_log_fn)(void *user, const struct idem_message_t *message);
 
-// Called once with the user data, when neither it nor the function or the bytes it came with are
-// needed any more; on any thread. Null: nobody is told.
+// Called once with the user data, when neither it nor the function or the bytes it came with are needed
+// any more; on any thread. Null: nobody is told.
 typedef void (*idem_destroy_fn)(void *user);
 
 // Something that has happened to a key.
@@ -647,8 +654,8 @@ typedef struct idem_event_t {
     uint64_t more[2];
 } idem_event_t;
 
-// Called with every event, on the thread that brings it about, before its call returns, with no lock
-// held. It should be short and must not block; it may call libidem. `event` is borrowed until it returns.
+// Called with every event, on the thread that brings it about, before its call returns, with no lock held.
+// It should be short and must not block; it may call libidem. `event` is borrowed until it returns.
 typedef void (*idem_hook_fn)(void *user, const struct idem_event_t *event);
 
 // What an engine is opened with. Zero everything and set `struct_size`: 0 is the default of each field,
@@ -656,10 +663,11 @@ typedef void (*idem_hook_fn)(void *user, const struct idem_event_t *event);
 typedef struct idem_config_t {
     // `sizeof(idem_config_t)`.
     size_t struct_size;
-    // Keys that may have a record, in flight or finished. Default 1 000 000.
+    // Keys that may have a record, in flight or finished. Default 1 000 000. Address space for all of
+    // them, and for `bytes`, is reserved at once (some 660 MB by default); memory is taken as it is used.
     uint64_t records;
-    // Bytes of stored responses, each rounded up to 64 and with 64 besides; each record in flight
-    // reserves 64. Default 256 MiB; at least 4 KiB.
+    // Bytes of stored responses, each rounded up to 64 and with 64 besides; each record in flight reserves
+    // 64. Default 256 MiB; at least 4 KiB.
     uint64_t bytes;
     // Bytes of one response; of a longer one only a tombstone is kept. Default 1 MiB, or what `bytes`
     // allows; `IDEM_ZERO`: tombstones alone.
@@ -685,16 +693,16 @@ typedef struct idem_config_t {
     uint32_t on_expiry;
     // An `idem_key_hash_t`.
     uint32_t key_hash;
-    // An `idem_switch_t`: whether a thread of the engine's own removes what has expired. Default on, with a
-    // manual clock off; without it, call `idem_tick` now and then.
+    // An `idem_switch_t`: whether a thread of the engine's own removes what has expired. Default on, with
+    // a manual clock off; without it, call `idem_tick` now and then.
     uint32_t helper_thread;
     // An `idem_switch_t`: whether to ask the system for huge pages. Default off.
     uint32_t huge_pages;
     // An `idem_switch_t`: whether all memory is made resident now. Default off: what is not touched costs
     // nothing.
     uint32_t prefault;
-    // How many times as fast as the system's the clock runs, for tests of hours in seconds; 0 and 1: as it. Not
-    // looked at if there is a `clock`.
+    // How many times as fast as the system's the clock runs, for tests of hours in seconds; 0 and 1: as
+    // it. Not looked at if there is a `clock`.
     uint32_t clock_rate;
     // An `idem_switch_t`: on, `secret` is the secret that keys all hashes. Default: a random one.
     uint32_t has_secret;
@@ -710,8 +718,8 @@ typedef struct idem_config_t {
     idem_destroy_fn hook_destroy;
 } idem_config_t;
 
-// How a namespace differs from its engine. Zero everything and set `struct_size`: what is 0 is as
-// the engine has it, and limits are none but the engine's.
+// How a namespace differs from its engine. Zero everything and set `struct_size`: what is 0 is as the
+// engine has it, and limits are none but the engine's.
 typedef struct idem_namespace_options_t {
     // `sizeof(idem_namespace_options_t)`.
     size_t struct_size;
@@ -755,7 +763,8 @@ typedef struct idem_claim_t {
     size_t struct_size;
     // The operation.
     struct idem_key_t key;
-    // With `IDEM_CLAIM_FINGERPRINT`: 128 bits, little endian.
+    // With `IDEM_CLAIM_FINGERPRINT`: 128 bits, little endian; otherwise zero. idem_claim_fingerprint sets
+    // both. Where the record, or the claim, has none, nothing is compared.
     uint8_t fingerprint[16];
     // How long the owner may take, in milliseconds; 0: as the namespace has it.
     uint64_t lease_ms;
@@ -785,8 +794,8 @@ typedef struct idem_info_t {
 } idem_info_t;
 
 // A lease: a plain value, which may be copied, stored and sent as one likes. It is good in the engine that
-// gave it, on any thread, until its deadline has passed and somebody has acted on that. Nothing
-// happens when it is lost: the deadline is the safety net. Its words are nobody's but libidem's.
+// gave it, on any thread, until its deadline has passed and somebody has acted on that. Nothing happens
+// when it is lost: the deadline is the safety net. Its words are nobody's but libidem's.
 typedef struct idem_lease_t {
     // Nobody's but libidem's.
     uint64_t opaque[8];
@@ -795,8 +804,8 @@ typedef struct idem_lease_t {
 // A response: immutable bytes, shared with everybody else who has them, and not copied.
 //
 // Whoever has one holds the bytes, and releases them (`idem_response_release`) when done; they stay until
-// then, whatever becomes of the record, of the engine and of other holders, and count against the
-// engine's limit of bytes. Copying the structure is no second hold (`idem_response_retain` is).
+// then, whatever becomes of the record, of the engine and of other holders, and count against the engine's
+// limit of bytes. Copying the structure is no second hold (`idem_response_retain` is).
 typedef struct idem_response_t {
     // The bytes; null if there are none. For reading only.
     const uint8_t *data;
@@ -813,8 +822,8 @@ typedef struct idem_outcome_t {
     uint32_t kind;
     // An `idem_origin_t`.
     uint32_t origin;
-    // 1 for the first execution of a key; one more for each lease before it that ended without a result, for
-    // as long as the key had a record.
+    // 1 for the first execution of a key; one more for each lease before it that ended without a result,
+    // for as long as the key had a record: where nobody waits a cancelled key has none, and begins anew.
     uint32_t attempt;
     // An `idem_reason_t`, or a code of the owner's own.
     uint32_t reason;
@@ -862,8 +871,8 @@ typedef struct idem_lease_info_t {
 
 // Called once with what a wait came to. What `*outcome` has is the callee's, as with idem_claim; the
 // structure itself is borrowed until it returns. On the thread that ends the owner's lease, ticks, or
-// otherwise brings it about, or on that which sets the callback, before it returns. No lock is held;
-// it may call libidem, should be short and must not block.
+// otherwise brings it about, or on that which sets the callback, before it returns. No lock is held; it
+// may call libidem, should be short and must not block.
 typedef void (*idem_ended_fn)(void *user, const struct idem_outcome_t *outcome);
 
 // An end of a wait, as `idem_poll` hands it out.
@@ -1032,8 +1041,9 @@ uint32_t idem_abi_version(void);
 // Since: 0.
 const char *idem_status_name(int32_t status);
 
-// Sets the function that is told what libidem has to say: which option is wrong, where a defect is. One for
-// the process, the last one set; null: nobody is told, and messages about defects go to standard error.
+// Sets the function that is told what libidem has to say: which option is wrong, where a defect is. One
+// for the process, the last one set; null: nobody is told, and messages about defects go to standard
+// error.
 //
 // Ownership: `user` is borrowed until `destroy` is called with it, once, when another one is set (of a
 //   null `log` at once).
@@ -1104,8 +1114,8 @@ idem_status_t idem_clock_free(struct idem_clock_t *clock);
 idem_status_t idem_engine_new(const struct idem_config_t *config,
                               struct idem_engine_t **engine);
 
-// Closes the engine to new keys: their claims get IDEM_CLOSED, and so does a waiter that would be handed
-// a lease. Replays go on, owners may finish. Closing again changes nothing.
+// Closes the engine to new keys: their claims get IDEM_CLOSED, and so does a waiter that would be handed a
+// lease. Replays go on, owners may finish. Closing again changes nothing.
 //
 // Ownership: `engine` is borrowed.
 // Threads: any.
@@ -1127,9 +1137,9 @@ idem_status_t idem_engine_close_within(const struct idem_engine_t *engine,
                                        uint64_t ms);
 
 // Closes the engine as idem_engine_close does, and waits until no key is in flight, at most `timeout_ms`
-// milliseconds (IDEM_FOREVER: as long as it takes). It waits as a waiter of each of them; where there is no
-// room for one it returns at once. Keys that were taken from their owners before are not waited for.
-// To be sure of an end, close within some time first.
+// milliseconds (IDEM_FOREVER: as long as it takes). It waits as a waiter of each of them; where there is
+// no room for one it returns at once. Keys that were taken from their owners before are not waited for. To
+// be sure of an end, close within some time first.
 //
 // Ownership: `engine` is borrowed.
 // Threads: any.
@@ -1139,12 +1149,13 @@ idem_status_t idem_engine_close_within(const struct idem_engine_t *engine,
 idem_status_t idem_engine_drain(const struct idem_engine_t *engine,
                                 uint64_t timeout_ms);
 
-// Frees the engine. Nobody may be inside a call of it (a callback or a hook is: inside the call that brings
-// it about), but what came from it may be kept: responses stay readable, and the last of them frees the
-// memory. Leases can no longer be ended, since that takes the engine, and nobody ticks: waits without a
-// thread do not end any more. Drain it first, free its waiters and queues, and cancel its callback waits: one
-// that is still pending keeps all of the engine's memory, and its `destroy` is never called. Namespace handles
-// keep the engine alive, helper thread and all: the last one of them does then what is said here.
+// Frees the engine. Nobody may be inside a call of it (a callback or a hook is: inside the call that
+// brings it about), but what came from it may be kept: responses stay readable, and the last of them frees
+// the memory. Leases can no longer be ended, since that takes the engine, and nobody ticks: waits without
+// a thread do not end any more. Drain it first, free its waiters and queues, and cancel its callback
+// waits: one that is still pending keeps all of the engine's memory, and its `destroy` is never called.
+// Namespace handles keep the engine alive, helper thread and all: the last one of them does then what is
+// said here.
 //
 // Ownership: `engine` is consumed; null is nothing.
 // Threads: any.
@@ -1165,9 +1176,9 @@ idem_status_t idem_engine_free(struct idem_engine_t *engine);
 idem_status_t idem_tick(const struct idem_engine_t *engine,
                         bool *more);
 
-// The namespace of this name, which is made when it is first named. With `options`, they are put on
-// record for all who name it from now on; its limits are set by whoever names it first, and stay.
-// Null: on the terms that are on record, or else the engine's. Look it up once and keep the handle.
+// The namespace of this name, which is made when it is first named. With `options`, they are put on record
+// for all who name it from now on; its limits are set by whoever names it first, and stay. Null: on the
+// terms that are on record, or else the engine's. Look it up once and keep the handle.
 //
 // Ownership: `name` and `options` are borrowed; `*ns` is the caller's, free it with idem_namespace_free.
 // Threads: any.
@@ -1182,8 +1193,8 @@ idem_status_t idem_namespace_new(const struct idem_engine_t *engine,
                                  struct idem_namespace_t **ns);
 
 // Clears the namespace in one step, however large it is: from now on none of its keys has a record. What
-// is held of their responses stays readable. Owners of keys in flight go on for those who wait for
-// them already, and are told IDEM_DETACHED: an old and a new execution of one key may overlap.
+// is held of their responses stays readable. Owners of keys in flight go on for those who wait for them
+// already, and are told IDEM_DETACHED: an old and a new execution of one key may overlap.
 //
 // Ownership: `ns` is borrowed.
 // Threads: any.
@@ -1210,8 +1221,8 @@ idem_status_t idem_clear(const struct idem_engine_t *engine);
 // Since: 0.
 idem_status_t idem_namespace_free(struct idem_namespace_t *ns);
 
-// The fingerprint of an HTTP request: `target` is path and query as they were sent. Keyed with the engine's
-// secret, so it is good in this engine, or in one with the same secret.
+// The fingerprint of an HTTP request: `target` is path and query as they were sent. Keyed with the
+// engine's secret, so it is good in this engine, or in one with the same secret.
 //
 // Ownership: all are borrowed; `bits` is 16 bytes.
 // Threads: any.
@@ -1244,8 +1255,8 @@ idem_status_t idem_fingerprint_new(const struct idem_engine_t *engine,
 idem_status_t idem_fingerprint_field(struct idem_fingerprint_t *fingerprint,
                                      struct idem_bytes_t field);
 
-// Adds a piece of a field that comes in pieces; how it is cut does not matter. The next field, or the
-// end, ends it.
+// Adds a piece of a field that comes in pieces; how it is cut does not matter. The next field, or the end,
+// ends it.
 //
 // Ownership: both are borrowed.
 // Threads: one at a time.
@@ -1273,8 +1284,8 @@ idem_status_t idem_fingerprint_finish(struct idem_fingerprint_t *fingerprint, ui
 // Since: 0.
 idem_status_t idem_fingerprint_free(struct idem_fingerprint_t *fingerprint);
 
-// Claims a key: decides, in one step, whether the caller executes. There is no separate check. A claim that
-// finds an owner at work is registered as a waiter there and then, unless it says otherwise.
+// Claims a key: decides, in one step, whether the caller executes. There is no separate check. A claim
+// that finds an owner at work is registered as a waiter there and then, unless it says otherwise.
 //
 // Ownership: `claim` and all it points to are borrowed. What `*outcome` has is the caller's: a lease is
 //   ended (idem_complete and its like), a response released (idem_response_release), a waiter waited with
@@ -1326,9 +1337,9 @@ idem_status_t idem_complete(const struct idem_engine_t *engine,
                             uint32_t *completion);
 
 // As idem_complete, without copying: the bytes stay where they are until `destroy` is called with `user`,
-// once, when the record is over and nobody has the response any more; or before this returns, if
-// they are not stored, or fewer than 1024 and copied nevertheless. With any other error than
-// IDEM_ERR_WRONG_ENGINE nothing was consumed, and `destroy` is not called.
+// once, when the record is over and nobody has the response any more; or before this returns, if they are
+// not stored, or fewer than 1024 and copied nevertheless. With any other error than IDEM_ERR_WRONG_ENGINE
+// nothing was consumed, and `destroy` is not called.
 //
 // Ownership: `response` is consumed, also with IDEM_STALE; `destroy` gives it back, on any thread.
 // Threads: any.
@@ -1343,8 +1354,8 @@ idem_status_t idem_complete_owned(const struct idem_engine_t *engine,
                                   uint64_t retention_ms,
                                   uint32_t *completion);
 
-// Completes many leases in one call, each as idem_complete does with a `retention_ms` of 0: faster than one
-// by one, since their cache misses overlap.
+// Completes many leases in one call, each as idem_complete does with a `retention_ms` of 0: faster than
+// one by one, since their cache misses overlap.
 //
 // Ownership: `endings` and the responses are borrowed.
 // Threads: any.
@@ -1431,7 +1442,9 @@ idem_status_t idem_lease_info(const struct idem_engine_t *engine,
                               struct idem_lease_info_t *info);
 
 // Waits, blocking the thread, at most `timeout_ms` milliseconds: IDEM_FOREVER is until the owner's lease
-// ends, one way or another, which it always does; 0 looks once.
+// ends, one way or another, which it always does; 0 looks once. The outcome of a wait, also of those
+// below, is IDEM_REPLAY, IDEM_DONE, IDEM_EXECUTE (a hand-over), IDEM_CANCELLED, IDEM_HALTED, IDEM_CLOSED,
+// or IDEM_WAIT_OVER.
 //
 // Ownership: `waiter` is consumed, also when its time is up; `*outcome` as with idem_claim.
 // Threads: any.
@@ -1443,9 +1456,9 @@ idem_status_t idem_wait(struct idem_waiter_t *waiter,
                         uint64_t timeout_ms,
                         struct idem_outcome_t *outcome);
 
-// Has `ended` called with what the wait came to: once, unless it is cancelled. No thread is blocked. A lease
-// that it gets is accepted by that. If the owner's lease runs out somebody has to tick, as the helper
-// thread does.
+// Has `ended` called with what the wait came to: once, unless it is cancelled. No thread is blocked. A
+// lease that it gets is accepted by that. If the owner's lease runs out somebody has to tick, as the
+// helper thread does.
 //
 // Ownership: `waiter` is consumed. `user` is borrowed until `destroy` is called with it, which happens
 //   once, after the last call of `ended`. `*wait`, unless that is null, is the caller's: cancel it with
@@ -1462,7 +1475,8 @@ idem_status_t idem_wait_callback(struct idem_waiter_t *waiter,
 
 // Has the wait end in `queue`, where idem_poll hands its outcome out with `tag`. No thread is blocked. A
 // lease is accepted when it is handed out, and not before. If the owner's lease runs out somebody has to
-// tick, as the helper thread does.
+// tick, as the helper thread does. There is no time limit: a loop has timers of its own, and
+// idem_wait_cancel.
 //
 // Ownership: `waiter` is consumed; `queue` is borrowed; `*wait` as with idem_wait_callback.
 // Threads: any.
@@ -1511,9 +1525,10 @@ idem_status_t idem_waiter_free(struct idem_waiter_t *waiter);
 // Since: 0.
 idem_status_t idem_queue_new(struct idem_queue_t **queue);
 
-// A descriptor that can be read from when there is something to poll for: for poll, epoll, kqueue, libuv and
-// their like, level or edge triggered. Only to be watched: idem_poll reads from it. It may be readable and
-// nothing be handed out: after idem_wait_in, for a first look; after a cancelled wait.
+// A descriptor that can be read from when there is something to poll for: for poll, epoll, kqueue, libuv
+// and their like, level or edge triggered. Only to be watched: idem_poll reads from it. It may be readable
+// and nothing be handed out: after idem_wait_in, for a first look; after a cancelled wait. It is
+// non-blocking, and closed on exec.
 //
 // Ownership: the descriptor is the queue's, and closed with it.
 // Threads: any.
@@ -1717,8 +1732,8 @@ idem_status_t idem_forget(const struct idem_engine_t *engine,
                           bool force,
                           uint32_t *removal);
 
-// Makes a key that is in flight vacant, while its owner goes on for those who wait for it already: the next
-// claim executes beside it. What the owner completes is given to its waiters and not stored.
+// Makes a key that is in flight vacant, while its owner goes on for those who wait for it already: the
+// next claim executes beside it. What the owner completes is given to its waiters and not stored.
 //
 // Ownership: `key` and what it points to are borrowed.
 // Threads: any.
@@ -1744,8 +1759,8 @@ idem_status_t idem_force_end(const struct idem_engine_t *engine,
                              uint32_t on_end,
                              bool *done);
 
-// Settles a halted key, by an idem_resolution_t. `halt` says which halt is meant: it is in what idem_peek and
-// the listing say. `response` and `retention_ms` (0: a day) are for IDEM_RESOLVE_COMPLETE.
+// Settles a halted key, by an idem_resolution_t. `halt` says which halt is meant: it is in what idem_peek
+// and the listing say. `response` and `retention_ms` (0: a day) are for IDEM_RESOLVE_COMPLETE.
 //
 // Ownership: all are borrowed; the bytes are copied.
 // Threads: any.
@@ -1821,6 +1836,12 @@ static inline idem_claim_t idem_claim_init(idem_key_t key) {
     claim.struct_size = sizeof claim;
     claim.key = key;
     return claim;
+}
+
+/* Binds the claim to what the request says: 16 bytes, of idem_fingerprint_http or its like. */
+static inline void idem_claim_fingerprint(idem_claim_t *claim, const uint8_t bits[16]) {
+    memcpy(claim->fingerprint, bits, sizeof claim->fingerprint);
+    claim->flags |= IDEM_CLAIM_FINGERPRINT;
 }
 
 /* Every option at its default. */
