@@ -55,7 +55,7 @@ exact: ## Compare the first/repeated counts (LOG=file, or the sample) with an in
 	tools/exact.sh $(if $(LOG),'$(LOG)')
 
 .PHONY: test
-test: setup test-engine test-c test-examples test-absorb test-soak test-benches model ## All that must pass before a commit
+test: setup test-engine test-http test-c test-examples test-absorb test-soak test-benches model ## All that must pass before a commit
 
 .PHONY: check
 check: setup ## Format, lints, documentation, dependencies, the rules of the house
@@ -66,7 +66,7 @@ check: setup ## Format, lints, documentation, dependencies, the rules of the hou
 	cargo clippy --workspace --all-targets -- -D warnings
 	$(LOOM) clippy -p idem --lib --profile test --target-dir target/loom -- -D warnings
 	$(PAUSE) clippy -p idem --lib --profile test --target-dir target/pause -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc -p idem --no-deps
+	RUSTDOCFLAGS="-D warnings" cargo doc -p idem -p idem-http -p idem-tower --no-deps
 	if cargo deny --version >/dev/null 2>&1; then cargo deny check; fi
 	for script in .ci/run tools/*.sh; do bash -n "$$script"; done
 	tools/rules.sh --check
@@ -120,6 +120,10 @@ abi: ## Compare the library with the ABIs that are frozen; by clang as well; and
 	tools/c.sh abidiff
 	tools/guards.sh
 
+.PHONY: demo
+demo: ## A payments service under a storm of clients; ARGS="--no-idempotency", "--serve", "--log FILE"
+	cargo run --release -p idem-demo -- $(ARGS)
+
 .PHONY: tsan
 tsan: ## Run threads at the engine under ThreadSanitizer for TSAN_SECONDS, and see it find planted races
 	TSAN_SECONDS=$(TSAN_SECONDS) tools/tsan.sh
@@ -166,9 +170,12 @@ bench: ## Measure the engine against its peers (benches/RESULTS.md says how to r
 
 # The parts of `make test`.
 
-.PHONY: test-engine test-c test-examples test-absorb test-soak test-benches
+.PHONY: test-engine test-http test-c test-examples test-absorb test-soak test-benches
 test-engine:
 	cargo test -p idem
+
+test-http:
+	cargo test -p idem-http -p idem-conformance -p idem-tower -p idem-demo
 
 test-c:
 	cargo test -p idem-ffi

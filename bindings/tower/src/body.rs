@@ -1,0 +1,172 @@
+//! Bodies: as they come, or held.
+
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use crate::stream::Tee;
+
+/// Whatever went wrong with a body.
+pub type BoxError = Box<dyn core::error::Error + Send + Sync>;
+
+pin_project! {
+    /// The body of a request: as it came, or held and whole.
+    pub struct RequestBody<B> {
+        held: Held,
+        #[pin]
+        rest: Option<B>,
+    }
+}
+
+pin_project! {
+    /// The body of a response: held, or as the handler gave it, or the one and then the other.
+    pub struct ResponseBody<B> {
+        held: Held,
+        #[pin]
+        rest: Option<Tee<B>>,
+    }
+}
+
+/// Pieces in memory, and the trailers after them.
+#[derive(Default)]
+pub(crate) struct Held {
+    pieces: VecDeque<Bytes>,
+    trailers: Option<HeaderMap>,
+}
+
+impl Held {
+    pub(crate) fn push(&mut self, piece: Bytes) {
+        if !piece.is_empty() {
+            self.pieces.push_back(piece);
+        }
+    }
+
+    pub(crate) fn end(&mut self, trailers: HeaderMap) {
+        self.trailers = Some(trailers);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.pieces.iter().map(Bytes::len).sum()
+    }
+
+    pub(crate) fn trailers(&self) -> Option<&HeaderMap> {
+        self.trailers.as_ref()
+    }
+
+    /// All of it in one piece.
+    pub(crate) fn to_vec(&self) -> Vec<u8> {
+        let mut whole = Vec::with_capacity(self.len());
+        self.pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
+        whole
+    }
+
+    fn next(&mut self) -> Option<Frame<Bytes>> {
+        if let Some(piece) = self.pieces.pop_front() {
+            return Some(Frame::data(piece));
+        }
+        self.trailers.take().map(Frame::trailers)
+    }
+
+    fn is_over(&self) -> bool {
+        self.pieces.is_empty() && self.trailers.is_none()
+    }
+}
+
+impl<B> RequestBody<B> {
+    pub(crate) fn through(body: B) -> Self {
+        Self { held: Held::default(), rest: Some(body) }
+    }
+
+    pub(crate) fn held(held: Held) -> Self {
+        Self { held, rest: None }
+    }
+}
+
+impl<B> ResponseBody<B> {
+    pub(crate) fn through(body: B) -> Self {
+        Self { held: Held::default(), rest: Some(Tee::untouched(body)) }
+    }
+
+    pub(crate) fn held(held: Held) -> Self {
+        Self { held, rest: None }
+    }
+
+    pub(crate) fn tee(tee: Tee<B>) -> Self {
+        Self { held: Held::default(), rest: Some(tee) }
+    }
+
+    /// What was read already, and the rest.
+    pub(crate) fn resumed(held: Held, rest: B) -> Self {
+        Self { held, rest: Some(Tee::untouched(rest)) }
+    }
+}
+
+impl<B: Body<Data = Bytes>> Body for RequestBody<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let this = self.project();
+        match (this.held.next(), this.rest.as_pin_mut()) {
+            (Some(frame), _) => Poll::Ready(Some(Ok(frame))),
+            (None, Some(rest)) => rest.poll_frame(cx),
+            (None, None) => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.held.is_over() && self.rest.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        size_hint(&self.held, self.rest.as_ref())
+    }
+}
+
+impl<B: Body<Data = Bytes>> Body for ResponseBody<B>
+where
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.project();
+        match (this.held.next(), this.rest.as_pin_mut()) {
+            (Some(frame), _) => Poll::Ready(Some(Ok(frame))),
+            (None, Some(rest)) => rest.poll_frame(cx),
+            (None, None) => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.held.is_over() && self.rest.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        size_hint(&self.held, self.rest.as_ref())
+    }
+}
+
+fn size_hint(held: &Held, rest: Option<&impl Body>) -> SizeHint {
+    let here = held.len() as u64;
+    let rest = rest.map_or_else(|| SizeHint::with_exact(0), Body::size_hint);
+    let mut hint = SizeHint::new();
+    // The upper bound first: the lower one must not be above it.
+    if let Some(upper) = rest.upper() {
+        hint.set_upper(upper.saturating_add(here));
+    }
+    hint.set_lower(rest.lower().saturating_add(here));
+    hint
+}

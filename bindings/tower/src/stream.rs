@@ -1,0 +1,113 @@
+//! A response that is sent while it is being kept.
+
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use idem_http::{Response, Ticket};
+use parking_lot::Mutex;
+use pin_project_lite::pin_project;
+
+use crate::body::BoxError;
+use crate::execute::fields;
+
+pin_project! {
+    /// A body that is looked at as it goes by.
+    pub(crate) struct Tee<B> {
+        #[pin]
+        body: B,
+        kept: Option<Kept>,
+    }
+}
+
+/// A ticket that somebody else keeps alive meanwhile.
+pub(crate) type Shared = Arc<Mutex<Option<Ticket>>>;
+
+struct Kept {
+    ticket: Shared,
+    response: Response,
+    room: usize,
+}
+
+impl Kept {
+    fn finish(self) {
+        if let Some(ticket) = self.ticket.lock().take() {
+            let _ = ticket.finish(&self.response);
+        }
+    }
+
+    /// Whether it still fits.
+    fn see(&mut self, frame: &Frame<Bytes>) -> bool {
+        if let Some(data) = frame.data_ref() {
+            let Some(room) = self.room.checked_sub(data.len()) else { return false };
+            self.room = room;
+            self.response.body.extend_from_slice(data);
+        } else if let Some(trailers) = frame.trailers_ref() {
+            self.response.trailers = fields(trailers);
+        }
+        true
+    }
+
+    fn lose(&self, was_cut_off: bool) {
+        if let Some(ticket) = self.ticket.lock().take() {
+            let _ = ticket.finish_without_body(self.response.status, was_cut_off);
+        }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // The client went away, or the body broke off. Nothing, if it is settled.
+        self.lose(true);
+    }
+}
+
+impl<B> Tee<B> {
+    pub(crate) fn untouched(body: B) -> Self {
+        Self { body, kept: None }
+    }
+
+    /// `response` has everything but the body.
+    pub(crate) fn of(body: B, ticket: Shared, response: Response, room: usize) -> Self {
+        Self { body, kept: Some(Kept { ticket, response, room }) }
+    }
+}
+
+impl<B: Body<Data = Bytes>> Body for Tee<B>
+where
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let mut this = self.project();
+        let frame = ready!(this.body.as_mut().poll_frame(cx));
+        if let Some(mut kept) = this.kept.take() {
+            match &frame {
+                None => kept.finish(),
+                // Dropped, it is cut off.
+                Some(Err(_)) => drop(kept),
+                Some(Ok(frame)) if !kept.see(frame) => kept.lose(false),
+                // Who knows the length does not ask for what comes after the last frame.
+                Some(Ok(_)) if this.body.is_end_stream() => kept.finish(),
+                Some(Ok(_)) => *this.kept = Some(kept),
+            }
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        // The end is to be seen by `poll_frame`, which keeps the response then.
+        self.kept.is_none() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
