@@ -5,6 +5,7 @@ use core::ops::Range;
 use idem::Replay;
 
 use crate::gate::Render;
+use crate::head::Client;
 use crate::policy::Policy;
 use crate::problem::Refusal;
 use crate::response::{Fields, Response};
@@ -32,12 +33,12 @@ impl Answer {
     pub(crate) fn refusal(
         policy: &Policy,
         refusal: Refusal,
-        is_grpc: bool,
+        client: Client,
         render: Option<&Render>,
     ) -> Self {
         let mut status = policy.status(refusal);
         let mut headers = Fields::new();
-        let body = if is_grpc {
+        let body = if client.is_grpc {
             headers.push(field("content-type", "application/grpc"));
             headers.push(field("grpc-status", crate::grpc::status_of_refusal(status)));
             headers.push(field("grpc-message", refusal.title()));
@@ -58,7 +59,7 @@ impl Answer {
         if let Some(link) = policy.documentation.link(refusal) {
             headers.push(field("link", &link));
         }
-        if !is_grpc {
+        if !client.is_grpc {
             headers.push(field("content-length", &body.len().to_string()));
         }
         let trailers = Fields::new();
@@ -66,22 +67,34 @@ impl Answer {
     }
 
     /// A response that was stored, as it was but for what is said anew.
-    pub(crate) fn stored(policy: &Policy, replay: Replay) -> Result<Self, WireError> {
-        let (mut answer, body) = Self::read(policy, &replay)?;
+    pub(crate) fn stored(
+        policy: &Policy,
+        replay: Replay,
+        client: Client,
+    ) -> Result<Self, WireError> {
+        let (mut answer, body) = Self::read(policy, &replay, client)?;
         answer.body = Body::Stored(replay, body);
         Ok(answer)
     }
 
     /// The same of bytes that were sealed.
-    pub(crate) fn opened(policy: &Policy, bytes: Vec<u8>) -> Result<Self, WireError> {
-        let (mut answer, body) = Self::read(policy, &bytes)?;
+    pub(crate) fn opened(
+        policy: &Policy,
+        bytes: Vec<u8>,
+        client: Client,
+    ) -> Result<Self, WireError> {
+        let (mut answer, body) = Self::read(policy, &bytes, client)?;
         let mut bytes = bytes;
         answer.body = Body::Made(bytes.split_off(body.start));
         Ok(answer)
     }
 
     /// All but the body, and where that is.
-    fn read(policy: &Policy, bytes: &[u8]) -> Result<(Self, Range<usize>), WireError> {
+    fn read(
+        policy: &Policy,
+        bytes: &[u8],
+        client: Client,
+    ) -> Result<(Self, Range<usize>), WireError> {
         let stored = Stored::read(bytes)?;
         let own = |(name, value): (&[u8], &[u8])| (name.to_vec(), value.to_vec());
         let mut headers: Fields = stored.headers().map(own).collect();
@@ -90,8 +103,10 @@ impl Answer {
             headers.push(field(name, value));
         }
         let (status, length) = (stored.status(), stored.body().len());
-        // Without a body these say nothing of one (RFC 9110, section 8.6); with trailers it is not said ahead.
-        if !matches!(status, 100..=199 | 204 | 304) && trailers.is_empty() {
+        // These say nothing of a body, or of another one (RFC 9110, section 8.6); and with trailers the length is
+        // not said ahead.
+        let has_no_body = client.is_head || matches!(status, 100..=199 | 204 | 304);
+        if !has_no_body && trailers.is_empty() {
             headers.push(field("content-length", &length.to_string()));
         }
         let body = Body::Made(Vec::new());

@@ -17,7 +17,7 @@ use idem::{Engine, Fingerprint, Key, Lease, Namespace, Replay, Scope};
 
 use crate::answer::Answer;
 use crate::fingerprint::Unfinished;
-use crate::head::Head;
+use crate::head::{Client, Head};
 use crate::header_key::{self, KeyFault};
 use crate::keyed::{Decision, Keyed};
 use crate::policy::{Identity, Policy};
@@ -57,11 +57,15 @@ pub(crate) struct Shared {
 /// What an embedder does itself.
 #[derive(Default)]
 pub(crate) struct Hooks {
+    key: Option<Box<KeyOf>>,
     pub(crate) says: Option<Box<SaysOf>>,
     pub(crate) render: Option<Box<Render>>,
     pub(crate) redact: Option<Box<Redact>>,
     pub(crate) seal: Option<(Box<Seal>, Box<Open>)>,
 }
+
+/// The key of a request, whatever its header says; `None`: as the policy has it.
+pub type KeyOf = dyn Fn(&Head<'_>) -> Option<Vec<u8>> + Send + Sync;
 
 /// What counts of a request besides its policy's choice, by its head and its body.
 pub type SaysOf = dyn Fn(&Head<'_>, &[u8]) -> Vec<u8> + Send + Sync;
@@ -92,6 +96,15 @@ impl GateBuilder {
     /// In a namespace, whose keys are apart from those of others.
     pub fn namespace(mut self, namespace: Namespace) -> Self {
         self.namespace = Some(namespace);
+        self
+    }
+
+    /// Keys that are found otherwise: in another header, in the path.
+    pub fn key_with(
+        mut self,
+        key: impl Fn(&Head<'_>) -> Option<Vec<u8>> + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.key = Some(Box::new(key));
         self
     }
 
@@ -199,9 +212,9 @@ impl Gate {
         fingerprint.finish(policy, hooks.says.as_deref())
     }
 
-    pub(crate) fn refused(&self, refusal: Refusal, is_grpc: bool) -> Answer {
+    pub(crate) fn refused(&self, refusal: Refusal, client: Client) -> Answer {
         let Shared { policy, hooks, .. } = &*self.0;
-        Answer::refusal(policy, refusal, is_grpc, hooks.render.as_deref())
+        Answer::refusal(policy, refusal, client, hooks.render.as_deref())
     }
 
     /// What is known of a request by its head.
@@ -210,10 +223,11 @@ impl Gate {
         if overrides.is_off || !policy.applies(head.method, head.path) {
             return Admission::Pass;
         }
-        let is_grpc = head.is_grpc();
-        let refused = |refusal| Admission::Refused(self.refused(refusal, is_grpc));
-        let key = match (&overrides.key, policy.identity) {
-            (Some(key), _) => Some(key.clone()),
+        let client = Client::of(head);
+        let refused = |refusal| Admission::Refused(self.refused(refusal, client));
+        let own = || hooks.key.as_ref().and_then(|key| key(head));
+        let key = match (overrides.key.clone().or_else(own), policy.identity) {
+            (Some(key), _) => Some(key),
             (None, Identity::Fingerprint) => None,
             (None, Identity::Header | Identity::HeaderElseFingerprint) => {
                 let lines = head.values(&policy.header);
@@ -233,23 +247,25 @@ impl Gate {
             fingerprint: Unfinished::of(engine, policy, head, hooks.says.is_some()),
             room: policy.body_max,
             overrides,
-            is_grpc,
+            client,
         }))
     }
 
     /// The answer that a stored response is.
-    pub(crate) fn replayed(&self, replay: &Replay, is_grpc: bool) -> Decision {
+    pub(crate) fn replayed(&self, replay: &Replay, client: Client) -> Decision {
         let Shared { policy, hooks, .. } = &*self.0;
         // An empty one was done, and its response not kept.
         if !policy.replay || replay.is_empty() {
-            return Decision::Answered(self.refused(Refusal::Answered, is_grpc));
+            return Decision::Answered(self.refused(Refusal::Answered, client));
         }
         let answer = match &hooks.seal {
-            None => Answer::stored(policy, replay.clone()).ok(),
-            Some((_, open)) => open(replay).and_then(|opened| Answer::opened(policy, opened).ok()),
+            None => Answer::stored(policy, replay.clone(), client).ok(),
+            Some((_, open)) => {
+                open(replay).and_then(|opened| Answer::opened(policy, opened, client).ok())
+            }
         };
         // Of another version than is known here, or sealed with what is lost: what it says is not known.
-        let answer = answer.unwrap_or_else(|| self.refused(Refusal::Unknown, is_grpc));
+        let answer = answer.unwrap_or_else(|| self.refused(Refusal::Unknown, client));
         Decision::Answered(answer)
     }
 
@@ -257,9 +273,9 @@ impl Gate {
         &self,
         lease: Lease,
         retention: Option<Duration>,
-        is_grpc: bool,
+        client: Client,
     ) -> Decision {
-        Decision::Execute(Ticket::new(self.clone(), lease, retention, is_grpc))
+        Decision::Execute(Ticket::new(self.clone(), lease, retention, client))
     }
 
     /// The key of a request: the client's, or what the request says.

@@ -28,3 +28,16 @@ impl<'a> Head<'a> {
         self.values("content-type").any(crate::grpc::is_grpc)
     }
 }
+
+/// What of a request decides how its answer is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Client {
+    pub(crate) is_grpc: bool,
+    pub(crate) is_head: bool,
+}
+
+impl Client {
+    pub(crate) fn of(head: &Head<'_>) -> Self {
+        Self { is_grpc: head.is_grpc(), is_head: head.method == "HEAD" }
+    }
+}

@@ -7,6 +7,7 @@ use idem::{Claim, Limit, Outcome, WaitOutcome, Waiter};
 use crate::answer::Answer;
 use crate::fingerprint::Unfinished;
 use crate::gate::{Gate, Overrides};
+use crate::head::Client;
 use crate::policy::{Body, Identity, Policy, WhileInFlight};
 use crate::problem::Refusal;
 use crate::ticket::Ticket;
@@ -20,7 +21,7 @@ pub struct Keyed {
     /// Bytes of body that may still come.
     pub(crate) room: usize,
     pub(crate) overrides: Overrides,
-    pub(crate) is_grpc: bool,
+    pub(crate) client: Client,
 }
 
 /// What becomes of a request.
@@ -41,7 +42,7 @@ pub struct Waiting {
     waiter: Waiter,
     time: Duration,
     retention: Option<Duration>,
-    is_grpc: bool,
+    client: Client,
 }
 
 /// What a wait's end is given to.
@@ -49,7 +50,7 @@ pub struct Waiting {
 pub struct Waited {
     gate: Gate,
     retention: Option<Duration>,
-    is_grpc: bool,
+    client: Client,
 }
 
 impl Keyed {
@@ -72,7 +73,7 @@ impl Keyed {
     pub fn update(&mut self, piece: &[u8]) -> Result<(), Answer> {
         match self.room.checked_sub(piece.len()) {
             Some(room) => self.room = room,
-            None => return Err(self.gate.refused(Refusal::BodyTooLarge, self.is_grpc)),
+            None => return Err(self.gate.refused(Refusal::BodyTooLarge, self.client)),
         }
         self.fingerprint.update(piece);
         Ok(())
@@ -80,12 +81,12 @@ impl Keyed {
 
     /// The answer to a request whose body did not come in time.
     pub fn too_slow(&self) -> Answer {
-        self.gate.refused(Refusal::BodyTooSlow, self.is_grpc)
+        self.gate.refused(Refusal::BodyTooSlow, self.client)
     }
 
     /// The answer to a request whose body was cut off.
     pub fn cut_off(&self) -> Answer {
-        self.gate.refused(Refusal::BodyCutOff, self.is_grpc)
+        self.gate.refused(Refusal::BodyCutOff, self.client)
     }
 
     /// Its policy.
@@ -96,16 +97,16 @@ impl Keyed {
 
     /// Claims the key, the body being over.
     pub fn claim(self) -> Decision {
-        let Self { gate, is_grpc, .. } = &self;
-        let (gate, is_grpc) = (gate.clone(), *is_grpc);
+        let Self { gate, client, .. } = &self;
+        let (gate, client) = (gate.clone(), *client);
         match self.claimed() {
             Ok(decision) => decision,
-            Err(refusal) => Decision::Answered(gate.refused(refusal, is_grpc)),
+            Err(refusal) => Decision::Answered(gate.refused(refusal, client)),
         }
     }
 
     fn claimed(mut self) -> Result<Decision, Refusal> {
-        let (gate, is_grpc) = (self.gate.clone(), self.is_grpc);
+        let (gate, client) = (self.gate.clone(), self.client);
         let policy = &gate.0.policy;
         let says = gate.0.hooks.says.as_deref();
         let fingerprint = self.fingerprint.finish(policy, says);
@@ -124,11 +125,11 @@ impl Keyed {
         // Terms of the embedder's that are out of bounds.
         let outcome = gate.0.engine.claim(claim).map_err(|_| Refusal::Malformed)?;
         Err(match outcome {
-            Outcome::Execute(lease) => return Ok(gate.execute(lease, retention, is_grpc)),
-            Outcome::Replay(replay) => return Ok(gate.replayed(&replay, is_grpc)),
+            Outcome::Execute(lease) => return Ok(gate.execute(lease, retention, client)),
+            Outcome::Replay(replay) => return Ok(gate.replayed(&replay, client)),
             Outcome::InFlight(other) => match (other.into_waiter(), wait) {
                 (Some(waiter), Some(time)) => {
-                    return Ok(Decision::Wait(Waiting { gate, waiter, time, retention, is_grpc }));
+                    return Ok(Decision::Wait(Waiting { gate, waiter, time, retention, client }));
                 }
                 _ => Refusal::Outstanding,
             },
@@ -152,8 +153,8 @@ impl Waiting {
     /// What to wait with (a future, or a call that blocks), for how long, and what to give the outcome to. Where
     /// the time is up first, the outcome is [`WaitOutcome::TimedOut`].
     pub fn into_parts(self) -> (Waiter, Duration, Waited) {
-        let Self { gate, waiter, time, retention, is_grpc } = self;
-        (waiter, time, Waited { gate, retention, is_grpc })
+        let Self { gate, waiter, time, retention, client } = self;
+        (waiter, time, Waited { gate, retention, client })
     }
 
     /// Blocks this thread.
@@ -166,16 +167,16 @@ impl Waiting {
 impl Waited {
     /// What becomes of the request, after this wait. Not `Wait`.
     pub fn ended(self, outcome: WaitOutcome) -> Decision {
-        let Self { gate, retention, is_grpc } = self;
+        let Self { gate, retention, client } = self;
         let refusal = match outcome {
-            WaitOutcome::Replay(replay) => return gate.replayed(&replay, is_grpc),
-            WaitOutcome::Execute(lease) => return gate.execute(lease, retention, is_grpc),
+            WaitOutcome::Replay(replay) => return gate.replayed(&replay, client),
+            WaitOutcome::Execute(lease) => return gate.execute(lease, retention, client),
             WaitOutcome::Done(_) => Refusal::Answered,
             WaitOutcome::Cancelled(_) => Refusal::GivenUp,
             WaitOutcome::Halted(_) => Refusal::Unknown,
             WaitOutcome::TimedOut => Refusal::Outstanding,
             _ => Refusal::Closing,
         };
-        Decision::Answered(gate.refused(refusal, is_grpc))
+        Decision::Answered(gate.refused(refusal, client))
     }
 }

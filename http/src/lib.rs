@@ -23,7 +23,8 @@ mod wire;
 pub use answer::Answer;
 pub use control::Control;
 pub use gate::{
-    Admission, Gate, GateBuilder, Open, Overrides, Redact, Render, SaysOf, ScopeOf, Seal, global,
+    Admission, Gate, GateBuilder, KeyOf, Open, Overrides, Redact, Render, SaysOf, ScopeOf, Seal,
+    global,
 };
 pub use head::Head;
 pub use header_key::{KeyFault, Syntax};

@@ -7,6 +7,7 @@ use idem::{Lease, Reason, Stale};
 use crate::answer::field;
 use crate::control::Control;
 use crate::gate::{Gate, Shared};
+use crate::head::Client;
 use crate::policy::{Fate, Policy};
 use crate::problem::Refusal;
 use crate::response::{Fields, Response};
@@ -18,7 +19,7 @@ pub struct Ticket {
     lease: Option<Lease>,
     control: Control,
     retention: Option<Duration>,
-    is_grpc: bool,
+    client: Client,
 }
 
 /// What a response is to have besides, and what became of it.
@@ -37,9 +38,9 @@ impl Ticket {
         gate: Gate,
         lease: Lease,
         retention: Option<Duration>,
-        is_grpc: bool,
+        client: Client,
     ) -> Self {
-        Self { gate, lease: Some(lease), control: Control::default(), retention, is_grpc }
+        Self { gate, lease: Some(lease), control: Control::default(), retention, client }
     }
 
     /// For the handler.
@@ -126,7 +127,7 @@ impl Ticket {
         let policy = &self.gate.0.policy;
         match self.control.interrupted(policy) {
             Fate::Keep | Fate::KeepFor(_) | Fate::Share => {
-                let answer = self.gate.refused(Refusal::Unknown, self.is_grpc);
+                let answer = self.gate.refused(Refusal::Unknown, self.client);
                 let _ = store(&self.gate, lease, &answer.to_response(), policy.retention);
             }
             fate => drop(give_up(lease, fate)),

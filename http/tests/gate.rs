@@ -280,6 +280,27 @@ fn b8_the_request_itself_can_be_the_key() {
 }
 
 #[test]
+fn b8_keys_can_be_found_elsewhere() {
+    let engine = Engine::new().unwrap();
+    let key = |head: &Head<'_>| head.values("x-request-id").next().map(<[u8]>::to_vec);
+    let gate = Gate::builder(&engine, Policy::ietf(), global).key_with(key).build();
+    let lab = Lab { gate, clock: ManualClock::new() };
+    let named = Request { headers: vec![("x-request-id", "7")], ..post("") };
+    lab.execute(&named).finish(&made(200, "seven"));
+    assert_eq!(lab.answer(&named).body(), b"seven");
+    lab.execute(&post("\"k\"")).finish(&made(200, "as usual"));
+    assert_eq!(lab.answer(&post("\"k\"")).body(), b"as usual");
+}
+
+#[test]
+fn h3_a_replay_to_head_says_nothing_of_a_length() {
+    let lab = Lab::new(Policy { methods: vec!["HEAD".into()], ..Policy::ietf() });
+    let head = Request { method: "HEAD", ..post("\"k\"") };
+    lab.execute(&head).finish(&made(200, ""));
+    assert_eq!(lab.answer(&head).header("content-length"), None);
+}
+
+#[test]
 fn b6_refusals_are_rendered_as_the_embedder_wants() {
     let engine = Engine::new().unwrap();
     let documentation = Documentation { address: Some("https://x/errors".into()), link: true };
