@@ -78,7 +78,9 @@ async fn charge(
     Json(purchase): Json<Purchase>,
 ) -> impl IntoResponse {
     let number = shop.executions.fetch_add(1, Ordering::Relaxed) + 1;
-    tokio::time::sleep(Duration::from_millis(purchase.delay_ms)).await;
+    if purchase.delay_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(purchase.delay_ms)).await;
+    }
     assert!(purchase.panics != "before", "a planned panic, before the charge");
     if let Some(Extension(control)) = &control {
         // From here on money has moved, or may have: a retry must not run this again.
@@ -100,7 +102,9 @@ struct Wish {
 /// For the conformance kit: each execution has a body of its own.
 async fn execute(State(shop): State<Shop>, Query(wish): Query<Wish>) -> impl IntoResponse {
     let number = shop.executions.fetch_add(1, Ordering::Relaxed) + 1;
-    tokio::time::sleep(Duration::from_millis(wish.delay_ms.min(5000))).await;
+    if wish.delay_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(wish.delay_ms.min(5000))).await;
+    }
     let status = wish.status.and_then(|status| StatusCode::from_u16(status).ok());
     let headers = [("x-repeated", "one"), ("x-repeated", "two"), ("set-cookie", "session=secret")];
     (status.unwrap_or(StatusCode::CREATED), AppendHeaders(headers), format!("execution {number}"))
