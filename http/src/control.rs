@@ -86,7 +86,7 @@ impl Control {
         match (self.said(), policy.fate(status)) {
             (Some(said), _) => said,
             // It has had effects: it must not be done again just because of its status.
-            (None, Fate::Release) if self.has_begun() => policy.interrupted,
+            (None, Fate::Release | Fate::Share) if self.has_begun() => policy.interrupted,
             (None, fate) => fate,
         }
     }

@@ -26,6 +26,8 @@ use crate::policy::{Body, Policy};
 /// A fingerprint whose body is still to come.
 pub(crate) struct Unfinished {
     builder: FingerprintBuilder,
+    /// Whether the body counts.
+    counts: bool,
     has_begun: bool,
     /// JSON is read as a whole, and so is what the embedder reads.
     held: Option<Vec<u8>>,
@@ -79,12 +81,14 @@ impl Unfinished {
         }
         let is_json = matches!(policy.says.body, Body::Json(_));
         let held = (is_json || is_held).then(Vec::new);
-        Self { builder, has_begun: false, held, head: is_held.then(|| OwnedHead::of(head)) }
+        let counts = is_held || policy.says.body != Body::Ignored;
+        Self { builder, counts, has_begun: false, held, head: is_held.then(|| OwnedHead::of(head)) }
     }
 
     /// A piece of the body; how it is cut does not matter.
     pub(crate) fn update(&mut self, piece: &[u8]) {
         match &mut self.held {
+            _ if !self.counts => {}
             Some(held) => held.extend_from_slice(piece),
             None => self.bytes(piece),
         }

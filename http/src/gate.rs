@@ -33,6 +33,8 @@ pub type ScopeOf = dyn Fn(&Head<'_>) -> Option<Vec<u8>> + Send + Sync;
 pub struct Overrides {
     /// Its key, whatever its header says.
     pub key: Option<Vec<u8>>,
+    /// Whose keys its is among, where the head does not say: what authentication has found out.
+    pub scope: Option<Vec<u8>>,
     /// How long its answer is kept.
     pub retention: Option<Duration>,
     /// How long a duplicate waits.
@@ -220,7 +222,8 @@ impl Gate {
     /// What is known of a request by its head.
     pub fn admit(&self, head: &Head<'_>, overrides: Overrides) -> Admission {
         let Shared { policy, hooks, engine, .. } = &*self.0;
-        if overrides.is_off || !policy.applies(head.method, head.path) {
+        let is_upgrade = head.values("upgrade").next().is_some();
+        if overrides.is_off || is_upgrade || !policy.applies(head.method, head.path) {
             return Admission::Pass;
         }
         let client = Client::of(head);
@@ -243,7 +246,7 @@ impl Gate {
         Admission::Keyed(Box::new(Keyed {
             gate: self.clone(),
             key,
-            scope: (self.0.scope)(head),
+            scope: overrides.scope.clone().or_else(|| (self.0.scope)(head)),
             fingerprint: Unfinished::of(engine, policy, head, hooks.says.is_some()),
             room: policy.body_max,
             overrides,

@@ -2,13 +2,13 @@
 
 use core::time::Duration;
 
-use idem::{Claim, Limit, Outcome, WaitOutcome, Waiter};
+use idem::{Claim, Limit, OnEnd, Outcome, WaitOutcome, Waiter};
 
 use crate::answer::Answer;
 use crate::fingerprint::Unfinished;
 use crate::gate::{Gate, Overrides};
 use crate::head::Client;
-use crate::policy::{Body, Identity, Policy, WhileInFlight};
+use crate::policy::{Body, Fate, Identity, Policy, WhileInFlight};
 use crate::problem::Refusal;
 use crate::ticket::Ticket;
 
@@ -118,6 +118,10 @@ impl Keyed {
         let retention = self.overrides.retention;
         let mut claim = Claim::new(key).lease(policy.lease).wait(wait.is_some());
         claim = claim.retention(retention.unwrap_or(policy.retention));
+        // A lease runs out under an owner that is still at work: whoever gave up has said so.
+        if policy.interrupted != Fate::Release {
+            claim = claim.on_expiry(OnEnd::Halt);
+        }
         // Where the fingerprint would have been the key, a key that stands for it says all there is to say.
         if self.key.is_some() && policy.identity != Identity::Fingerprint {
             claim = claim.fingerprint(fingerprint);

@@ -112,7 +112,8 @@ pub struct Policy {
     pub body_max: usize,
     /// How long such a body may take to come.
     pub body_timeout: Duration,
-    /// The most bytes of a response's body that are kept. Of a longer one it is only known that it was sent.
+    /// The most bytes of a response's body that are kept. Of a longer one it is only known that it was sent. The
+    /// engine's own limit of one response counts its headers too, and may be lower.
     pub response_max: usize,
     /// What duplicates get while the first is not answered.
     pub while_in_flight: WhileInFlight,
@@ -251,6 +252,12 @@ impl Policy {
                     "accept-language",
                     "authorization",
                     "cookie",
+                    "if-match",
+                    "if-modified-since",
+                    "if-none-match",
+                    "if-range",
+                    "if-unmodified-since",
+                    "origin",
                     "range",
                 ]),
                 body: Body::Bytes,
@@ -260,6 +267,8 @@ impl Policy {
             interrupted: Fate::Release,
             retention: Duration::ZERO,
             replay_header: None,
+            // What a client takes them for: the request failed where it went, or took too long.
+            statuses: vec![(Refusal::GivenUp, 502), (Refusal::Outstanding, 504)],
             ..Self::ietf()
         }
     }
@@ -289,7 +298,7 @@ impl Policy {
     /// with each answer (H3).
     #[must_use]
     pub fn stores(&self, name: &[u8]) -> bool {
-        const NEVER: [&str; 11] = [
+        const NEVER: [&str; 10] = [
             "connection",
             "content-length",
             "date",
@@ -298,7 +307,6 @@ impl Policy {
             "proxy-authorization",
             "proxy-connection",
             "te",
-            "trailer",
             "transfer-encoding",
             "upgrade",
         ];

@@ -1,6 +1,7 @@
 //! The right to execute a request, and what becomes of its response.
 
 use core::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use idem::{Lease, Reason, Stale};
 
@@ -8,7 +9,7 @@ use crate::answer::field;
 use crate::control::Control;
 use crate::gate::{Gate, Shared};
 use crate::head::Client;
-use crate::policy::{Fate, Policy};
+use crate::policy::{Fate, Identity, Policy};
 use crate::problem::Refusal;
 use crate::response::{Fields, Response};
 
@@ -69,30 +70,36 @@ impl Ticket {
     /// stored then.
     pub fn finish(mut self, response: &Response) -> Finished {
         let gate = self.gate.clone();
-        let Shared { policy, hooks, .. } = &*gate.0;
+        let policy = &gate.0.policy;
         let fate = self.control.fate(policy, response.deciding_status());
-        let Some(lease) = self.lease.take() else {
-            return Finished { headers: Fields::new(), fate, is_settled: false };
-        };
         let kept = match fate {
             Fate::Keep => Some(self.retention.unwrap_or(policy.retention)),
             Fate::KeepFor(time) => Some(time),
-            Fate::Share => Some(Duration::ZERO),
+            Fate::Share => Some(self.retention.unwrap_or_default()),
             Fate::Release | Fate::Halt => None,
         };
-        let is_settled = match kept {
-            Some(time) => {
-                let mut redacted = hooks.redact.as_ref().map(|redact| {
-                    let mut response = response.clone();
-                    redact(&mut response);
-                    response
-                });
-                let response = redacted.as_mut().map_or(response, |response| &*response);
-                store(&gate, lease, response, time)
-            }
-            None => give_up(lease, fate),
+        // While the ticket has the lease: if a hook panics, it is an interrupted request.
+        let bytes = kept.map(|_| bytes_of(&gate, response));
+        let is_settled = match (self.lease.take(), kept.zip(bytes)) {
+            (None, _) => false,
+            (Some(lease), Some((time, bytes))) => lease.complete_owned_for(bytes, time).is_ok(),
+            (Some(lease), None) => give_up(lease, fate),
         };
-        Finished { headers: first_headers(policy, kept.unwrap_or_default()), fate, is_settled }
+        let headers = match kept {
+            Some(time) if is_settled => first_headers(policy, time),
+            _ => Fields::new(),
+        };
+        Finished { headers, fate, is_settled }
+    }
+
+    /// Settles a request that could not be handled at all, as by a client whose connection failed. Where the
+    /// request itself is the key, those who wait share that; otherwise it is an interrupted one.
+    pub fn fail(mut self) {
+        let is_shared = self.gate.0.policy.identity == Identity::Fingerprint;
+        if is_shared && !self.control.has_begun() {
+            // Stale: somebody else has taken over.
+            let _ = self.lease.take().map(|lease| lease.cancel_all(Reason::Owner));
+        }
     }
 
     /// Settles the request as done, its response having been lost on the way: longer than what is kept, or cut
@@ -127,8 +134,13 @@ impl Ticket {
         let policy = &self.gate.0.policy;
         match self.control.interrupted(policy) {
             Fate::Keep | Fate::KeepFor(_) | Fate::Share => {
-                let answer = self.gate.refused(Refusal::Unknown, self.client);
-                let _ = store(&self.gate, lease, &answer.to_response(), policy.retention);
+                let answer = self.gate.refused(Refusal::Unknown, self.client).to_response();
+                // A hook that panics while another panic is under way must not end the process.
+                let bytes = catch_unwind(AssertUnwindSafe(|| bytes_of(&self.gate, &answer)));
+                let _ = match bytes {
+                    Ok(bytes) => lease.complete_owned_for(bytes, policy.retention).is_ok(),
+                    Err(_) => give_up(lease, Fate::Halt),
+                };
             }
             fate => drop(give_up(lease, fate)),
         }
@@ -141,18 +153,23 @@ impl Drop for Ticket {
     }
 }
 
-/// Whether the lease was the caller's still.
-fn store(gate: &Gate, lease: Lease, response: &Response, time: Duration) -> bool {
+/// A response as it is stored.
+fn bytes_of(gate: &Gate, response: &Response) -> Vec<u8> {
+    let Shared { policy, hooks, .. } = &*gate.0;
+    let redacted = hooks.redact.as_ref().map(|redact| {
+        let mut response = response.clone();
+        redact(&mut response);
+        response
+    });
     // Longer than 4 GiB: done, and not kept.
-    let bytes = response.write(&gate.0.policy).unwrap_or_default();
-    let bytes = match &gate.0.hooks.seal {
-        Some((seal, _)) => seal(bytes),
-        None => bytes,
-    };
-    lease.complete_owned_for(bytes, time).is_ok()
+    let bytes = redacted.as_ref().unwrap_or(response).write(policy).unwrap_or_default();
+    match &hooks.seal {
+        Some((seal, _)) if !bytes.is_empty() => seal(bytes),
+        _ => bytes,
+    }
 }
 
-/// The same.
+/// Whether the lease was the caller's still.
 fn give_up(lease: Lease, fate: Fate) -> bool {
     match fate {
         Fate::Halt => lease.halt(Reason::Owner).is_ok(),

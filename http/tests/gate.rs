@@ -175,6 +175,54 @@ fn h2_what_becomes_of_responses() {
 }
 
 #[test]
+fn l4_a_lease_that_runs_out_under_its_owner_halts_the_key() {
+    let lab = Lab::new(Policy::ietf());
+    let ticket = lab.execute(&post("\"k\""));
+    lab.clock.advance(Duration::from_secs(31));
+    assert_eq!(lab.refusal(&post("\"k\"")), Some(Refusal::Unknown));
+    assert!(ticket.renew().is_err());
+    let finished = ticket.finish(&made(200, "too late"));
+    assert!(!finished.is_settled && finished.headers.is_empty());
+    assert_eq!(lab.refusal(&post("\"k\"")), Some(Refusal::Unknown));
+}
+
+#[test]
+fn l8_a_hook_that_panics_is_an_interrupted_request() {
+    let engine = Engine::new().unwrap();
+    for (policy, after) in [(Policy::ietf(), Some(Refusal::Unknown)), (Policy::stripe_v1(), None)] {
+        let name = policy.name;
+        let seal =
+            |bytes: Vec<u8>| if bytes.ends_with(b"panic") { panic!("as planned") } else { bytes };
+        let gate = Gate::builder(&engine, policy, move |_| Some(name.into()))
+            .seal_with(seal, |bytes| Some(bytes.to_vec()))
+            .build();
+        let lab = Lab { gate, clock: ManualClock::new() };
+        let ticket = lab.execute(&post("\"k\""));
+        ticket.control().side_effects_began();
+        let finish = std::panic::AssertUnwindSafe(|| ticket.finish(&made(200, "panic")));
+        assert!(std::panic::catch_unwind(finish).is_err());
+        let answer = lab.answer(&post("\"k\""));
+        assert_eq!((answer.status(), answer.reason()), (500, after), "{name}");
+    }
+}
+
+#[test]
+fn h2_what_fails_before_it_is_handled_is_shared_by_those_who_coalesce() {
+    let policy = Policy { methods: vec!["POST".into()], ..Policy::coalesce() };
+    let lab = Lab::new(policy);
+    let ticket = lab.execute(&post(""));
+    let Decision::Wait(second) = lab.decide(&post("")) else { panic!("it does not wait") };
+    ticket.fail();
+    let Decision::Answered(answer) = second.wait() else { panic!("it is not answered") };
+    assert_eq!((answer.reason(), answer.status()), (Some(Refusal::GivenUp), 502));
+    // A retention of its own keeps what would only be shared.
+    let kept = Overrides { retention: Some(Duration::from_secs(60)), ..Overrides::default() };
+    let request = Request { overrides: kept, ..post("") };
+    lab.execute(&request).finish(&made(200, "kept"));
+    assert_eq!(lab.answer(&request).body(), b"kept");
+}
+
+#[test]
 fn l8_stripe_answers_an_interrupted_request_with_an_error_that_stays() {
     let lab = Lab::new(Policy::stripe_v1());
     let ticket = lab.execute(&post("k"));
@@ -277,6 +325,22 @@ fn b8_the_request_itself_can_be_the_key() {
     assert_eq!(lab.answer(&bare("x")).body(), b"by what it says");
     drop(lab.execute(&bare("y")));
     lab.execute(&Request { body: "x", ..post("\"k\"") }).finish(&made(200, "by its key"));
+}
+
+#[test]
+fn k6_a_request_can_say_whose_it_is() {
+    let lab = Lab::new(Policy::ietf());
+    for user in [b"one", b"two"] {
+        let overrides = Overrides { scope: Some(user.to_vec()), ..Overrides::default() };
+        let request = Request { overrides, ..post("\"k\"") };
+        lab.execute(&request).finish(&made(200, "whose"));
+        assert_eq!(lab.answer(&request).body(), b"whose");
+    }
+    let upgrade = Request {
+        headers: vec![("upgrade", "websocket"), ("idempotency-key", "\"k\"")],
+        ..post("")
+    };
+    assert!(matches!(lab.admit(&upgrade), Admission::Pass));
 }
 
 #[test]

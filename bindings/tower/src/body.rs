@@ -24,9 +24,11 @@ pin_project! {
 }
 
 pin_project! {
-    /// The body of a response: held, or as the handler gave it, or the one and then the other.
+    /// The body of a response: held, or as the handler gave it, or the one and then the other; or held, and then
+    /// broken off.
     pub struct ResponseBody<B> {
         held: Held,
+        error: Option<BoxError>,
         #[pin]
         rest: Option<Tee<B>>,
     }
@@ -89,20 +91,25 @@ impl<B> RequestBody<B> {
 
 impl<B> ResponseBody<B> {
     pub(crate) fn through(body: B) -> Self {
-        Self { held: Held::default(), rest: Some(Tee::untouched(body)) }
+        Self { held: Held::default(), error: None, rest: Some(Tee::untouched(body)) }
     }
 
     pub(crate) fn held(held: Held) -> Self {
-        Self { held, rest: None }
+        Self { held, error: None, rest: None }
     }
 
     pub(crate) fn tee(tee: Tee<B>) -> Self {
-        Self { held: Held::default(), rest: Some(tee) }
+        Self { held: Held::default(), error: None, rest: Some(tee) }
     }
 
     /// What was read already, and the rest.
     pub(crate) fn resumed(held: Held, rest: B) -> Self {
-        Self { held, rest: Some(Tee::untouched(rest)) }
+        Self { held, error: None, rest: Some(Tee::untouched(rest)) }
+    }
+
+    /// What was read already, and then what went wrong.
+    pub(crate) fn broken(held: Held, error: BoxError) -> Self {
+        Self { held, error: Some(error), rest: None }
     }
 }
 
@@ -146,16 +153,21 @@ where
         match (this.held.next(), this.rest.as_pin_mut()) {
             (Some(frame), _) => Poll::Ready(Some(Ok(frame))),
             (None, Some(rest)) => rest.poll_frame(cx),
-            (None, None) => Poll::Ready(None),
+            (None, None) => Poll::Ready(this.error.take().map(Err)),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.held.is_over() && self.rest.as_ref().is_none_or(Body::is_end_stream)
+        self.held.is_over()
+            && self.error.is_none()
+            && self.rest.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        size_hint(&self.held, self.rest.as_ref())
+        match self.error {
+            Some(_) => SizeHint::new(),
+            None => size_hint(&self.held, self.rest.as_ref()),
+        }
     }
 }
 
@@ -163,8 +175,9 @@ fn size_hint(held: &Held, rest: Option<&impl Body>) -> SizeHint {
     let here = held.len() as u64;
     let rest = rest.map_or_else(|| SizeHint::with_exact(0), Body::size_hint);
     let mut hint = SizeHint::new();
-    // The upper bound first: the lower one must not be above it.
-    if let Some(upper) = rest.upper() {
+    // The upper bound first: the lower one must not be above it. With trailers no length is told ahead, or HTTP/1.1
+    // would have no place for them.
+    if let Some(upper) = rest.upper().filter(|_| held.trailers.is_none()) {
         hint.set_upper(upper.saturating_add(here));
     }
     hint.set_lower(rest.lower().saturating_add(here));

@@ -54,9 +54,11 @@ where
         Decision::Wait(_) => unreachable!("a wait ends in something else"),
     };
     parts.extensions.insert(ticket.control());
+    parts.extensions.insert(Handled);
     let request = Request::from_parts(parts, body);
     // A task of its own: it goes on although the client goes away.
-    match tokio::spawn(execute(service, request, ticket, streams)).await {
+    let work = in_span(execute(service, request, ticket, streams));
+    match tokio::spawn(work).await {
         Ok(response) => response,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
@@ -64,6 +66,21 @@ where
             Err(_) => core::future::pending().await,
         },
     }
+}
+
+/// A request that a layer has given its key, for layers within that one.
+#[derive(Clone, Copy)]
+pub(crate) struct Handled;
+
+/// Work in the caller's span.
+#[cfg(feature = "tracing")]
+fn in_span<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+    tracing::Instrument::in_current_span(work)
+}
+
+#[cfg(not(feature = "tracing"))]
+fn in_span<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+    work
 }
 
 /// The body, and its bytes into the fingerprint.
@@ -113,8 +130,14 @@ where
     R: Body<Data = Bytes> + Unpin + Send + 'static,
     R::Error: Into<BoxError>,
 {
-    let begun = Instant::now();
-    let response = alive(&ticket, begun, service.call(request)).await?;
+    let (begun, is_head) = (Instant::now(), request.method() == http::Method::HEAD);
+    let response = match alive(&ticket, begun, service.call(request)).await {
+        Ok(response) => response,
+        Err(error) => {
+            ticket.fail();
+            return Err(error);
+        }
+    };
     let (mut parts, body) = response.into_parts();
     let mut kept = idem_http::Response {
         status: parts.status.as_u16(),
@@ -122,7 +145,9 @@ where
         ..Default::default()
     };
     let room = ticket.policy().response_max;
-    if streams {
+    // What has nothing in it is not read by those who send it: it has ended.
+    let is_empty = body.is_end_stream() || matches!(kept.status, 204 | 304);
+    if streams && !is_head && !is_empty {
         let ticket: Shared = Arc::new(Mutex::new(Some(ticket)));
         tokio::spawn(keep_alive(Arc::downgrade(&ticket), begun));
         let tee = Tee::of(body, ticket, kept, room);
@@ -142,9 +167,10 @@ where
             Seen::Executed(ticket.finish_without_body(kept.status, false).fate).tell();
             ResponseBody::resumed(held, body)
         }
-        Rest::CutOff(body) => {
-            Seen::Executed(ticket.finish_without_body(kept.status, true).fate).tell();
-            ResponseBody::resumed(held, body)
+        Rest::CutOff(error) => {
+            let _ = ticket.finish_without_body(kept.status, true);
+            Seen::CutOff.tell();
+            ResponseBody::broken(held, error)
         }
     };
     Ok(Response::from_parts(parts, body))
@@ -155,16 +181,19 @@ enum Rest<B> {
     Nothing,
     /// There is more than is kept.
     TooLong(B),
-    /// It broke off; the error is told once more, to whoever reads it to its end.
-    CutOff(B),
+    /// It broke off.
+    CutOff(BoxError),
 }
 
-async fn collect<B: Body<Data = Bytes> + Unpin>(mut body: B, mut room: usize) -> (Held, Rest<B>) {
+async fn collect<B>(mut body: B, mut room: usize) -> (Held, Rest<B>)
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+{
     let mut held = Held::default();
     loop {
         let frame = match next(&mut body).await {
             None => return (held, Rest::Nothing),
-            Some(Err(_)) => return (held, Rest::CutOff(body)),
+            Some(Err(error)) => return (held, Rest::CutOff(error.into())),
             Some(Ok(frame)) => frame,
         };
         match frame.into_data() {

@@ -6,6 +6,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::header::HOST;
 use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
@@ -15,7 +16,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::body::{BoxError, RequestBody, ResponseBody};
-use crate::execute::{self, told};
+use crate::execute::{self, Handled, told};
 
 /// Handles requests as a gate's policy says. For a server; one for all routes, or one for each.
 #[derive(Clone)]
@@ -88,7 +89,9 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (parts, body) = request.into_parts();
-        let gate = self.routes.gate(parts.uri.path());
+        // A layer further out has given it its key.
+        let is_handled = parts.extensions.get::<Handled>().is_some();
+        let gate = self.routes.gate(parts.uri.path()).filter(|_| !is_handled);
         let admission = gate.map_or(Admission::Pass, |gate| admit(gate, &parts));
         let inner = match admission {
             Admission::Pass => {
@@ -128,10 +131,12 @@ impl<S> Idempotency<S> {
 fn admit(gate: &Gate, parts: &Parts) -> Admission {
     let headers: Vec<(&str, &[u8])> =
         parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-    let authority = parts
-        .uri
-        .authority()
-        .map(|authority| format!("{}://{authority}", parts.uri.scheme_str().unwrap_or_default()));
+    let authority = match parts.uri.authority() {
+        Some(authority) => {
+            Some(format!("{}://{authority}", parts.uri.scheme_str().unwrap_or_default()))
+        }
+        None => parts.headers.get(HOST).and_then(|host| host.to_str().ok()).map(str::to_owned),
+    };
     let head = Head {
         method: parts.method.as_str(),
         authority: authority.as_deref(),

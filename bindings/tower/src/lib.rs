@@ -13,7 +13,8 @@
 //! let engine = idem::Engine::new()?;
 //! // Keys are unique for each account.
 //! let gate = Gate::new(&engine, Policy::ietf(), |head| {
-//!     head.values("authorization").next().map(<[u8]>::to_vec)
+//!     // Or what a layer outside of this one has found out: Overrides::scope.
+//!     head.values("x-account").next().map(<[u8]>::to_vec)
 //! });
 //! let app: Router = Router::new()
 //!     .route("/charges", post(|| async { "charged" }))

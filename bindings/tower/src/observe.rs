@@ -7,6 +7,7 @@ use idem_http::{Answer, Fate};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Seen {
     Executed(Fate),
+    CutOff,
     Replayed,
     Refused(&'static str),
 }
@@ -23,6 +24,7 @@ impl Seen {
             Self::Executed(Fate::Share) => "executed-shared",
             Self::Executed(Fate::Release) => "executed-released",
             Self::Executed(Fate::Halt) => "executed-halted",
+            Self::CutOff => "cut-off",
             Self::Replayed => "replayed",
             Self::Refused(code) => code,
         }

@@ -12,6 +12,7 @@ use pin_project_lite::pin_project;
 
 use crate::body::BoxError;
 use crate::execute::fields;
+use crate::observe::Seen;
 
 pin_project! {
     /// A body that is looked at as it goes by.
@@ -29,12 +30,15 @@ struct Kept {
     ticket: Shared,
     response: Response,
     room: usize,
+    /// Bytes that are still to come, if that is known.
+    left: Option<u64>,
 }
 
 impl Kept {
     fn finish(self) {
-        if let Some(ticket) = self.ticket.lock().take() {
-            let _ = ticket.finish(&self.response);
+        let ticket = self.ticket.lock().take();
+        if let Some(ticket) = ticket {
+            Seen::Executed(ticket.finish(&self.response).fate).tell();
         }
     }
 
@@ -43,6 +47,7 @@ impl Kept {
         if let Some(data) = frame.data_ref() {
             let Some(room) = self.room.checked_sub(data.len()) else { return false };
             self.room = room;
+            self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
             self.response.body.extend_from_slice(data);
         } else if let Some(trailers) = frame.trailers_ref() {
             self.response.trailers = fields(trailers);
@@ -51,8 +56,10 @@ impl Kept {
     }
 
     fn lose(&self, was_cut_off: bool) {
-        if let Some(ticket) = self.ticket.lock().take() {
-            let _ = ticket.finish_without_body(self.response.status, was_cut_off);
+        let ticket = self.ticket.lock().take();
+        if let Some(ticket) = ticket {
+            let finished = ticket.finish_without_body(self.response.status, was_cut_off);
+            if was_cut_off { Seen::CutOff } else { Seen::Executed(finished.fate) }.tell();
         }
     }
 }
@@ -70,8 +77,15 @@ impl<B> Tee<B> {
     }
 
     /// `response` has everything but the body.
-    pub(crate) fn of(body: B, ticket: Shared, response: Response, room: usize) -> Self {
-        Self { body, kept: Some(Kept { ticket, response, room }) }
+    pub(crate) fn of(body: B, ticket: Shared, response: Response, room: usize) -> Self
+    where
+        B: Body,
+    {
+        let is_length = |(name, _): &&(Vec<u8>, Vec<u8>)| name == b"content-length";
+        let said = response.headers.iter().find(is_length);
+        let said = said.and_then(|(_, value)| str::from_utf8(value).ok()?.parse().ok());
+        let left = said.or_else(|| body.size_hint().exact());
+        Self { body, kept: Some(Kept { ticket, response, room, left }) }
     }
 }
 
@@ -95,7 +109,7 @@ where
                 Some(Err(_)) => drop(kept),
                 Some(Ok(frame)) if !kept.see(frame) => kept.lose(false),
                 // Who knows the length does not ask for what comes after the last frame.
-                Some(Ok(_)) if this.body.is_end_stream() => kept.finish(),
+                Some(Ok(_)) if kept.left == Some(0) || this.body.is_end_stream() => kept.finish(),
                 Some(Ok(_)) => *this.kept = Some(kept),
             }
         }

@@ -109,7 +109,10 @@ async fn b1_a_request_can_be_told_apart_otherwise() {
     assert_eq!(calls.load(Ordering::SeqCst), 3);
     // Kept for a time; not waited for.
     let kept = || Overrides { retention: Some(Duration::from_secs(60)), ..Overrides::default() };
-    all(&client, vec![with("c", kept())]).await;
+    assert_eq!(
+        all(&client, vec![with("c", kept())]).await,
+        all(&client, vec![with("c", kept())]).await
+    );
     let impatient = || Overrides { wait: Some(Duration::from_millis(1)), ..Overrides::default() };
     let bodies = all(&client, vec![with("d", impatient()), with("d", impatient())]).await;
     assert_eq!(bodies.iter().filter(|body| body.contains("outstanding")).count(), 1);
@@ -126,6 +129,38 @@ async fn b1_a_window_hands_answers_out_for_a_while_and_off_is_off() {
     let off = client(&CoalesceLayer::new(&engine).enabled(false));
     all(&off, vec![same(), same()]).await;
     assert_eq!(calls.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn b1_those_who_wait_share_a_failure() {
+    // Nobody listens there.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let calls = Calls::default();
+    let counted = calls.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            drop(stream);
+        }
+    });
+    let client = client(&CoalesceLayer::new(&Engine::new().unwrap()));
+    let tasks: Vec<_> = (0..10)
+        .map(|_| {
+            let mut client = client.clone();
+            let request = request(format!("http://{address}/a"), None, ("accept", "*/*"));
+            tokio::spawn(async move { client.ready().await.unwrap().call(request).await })
+        })
+        .collect();
+    let (mut errors, mut shared) = (0, 0);
+    for task in tasks {
+        match task.await.unwrap() {
+            Ok(response) => shared += u32::from(response.status() == 502),
+            Err(_) => errors += 1,
+        }
+    }
+    assert_eq!((errors, shared, calls.load(Ordering::SeqCst)), (1, 9, 1));
 }
 
 #[tokio::test]

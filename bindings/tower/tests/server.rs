@@ -46,6 +46,36 @@ async fn panics(Extension(calls): Extension<Calls>, Extension(control): Extensio
     panic!("as planned");
 }
 
+async fn empty(Extension(calls): Extension<Calls>) -> StatusCode {
+    calls.fetch_add(1, Ordering::SeqCst);
+    StatusCode::NO_CONTENT
+}
+
+/// A body that breaks off, and then is over.
+struct Broken(u8);
+
+impl http_body::Body for Broken {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
+        self.0 += 1;
+        std::task::Poll::Ready(match self.0 {
+            1 => Some(Ok(http_body::Frame::data(Bytes::from_static(b"half")))),
+            2 => Some(Err(std::io::ErrorKind::ConnectionReset.into())),
+            _ => None,
+        })
+    }
+}
+
+async fn broken(Extension(calls): Extension<Calls>) -> axum::body::Body {
+    calls.fetch_add(1, Ordering::SeqCst);
+    axum::body::Body::new(Broken(0))
+}
+
 struct Server {
     address: SocketAddr,
     calls: Calls,
@@ -72,6 +102,8 @@ impl Server {
             .route("/panics", post(panics))
             .route("/echo", post(|request: Request| async { request.into_body() }))
             .route("/large", post(|| async { vec![7_u8; 3 << 20] }))
+            .route("/empty", post(empty))
+            .route("/broken", post(broken))
             .route("/health", get(|| async { "well" }))
             .layer(layer)
             .layer(Extension(calls.clone()));
@@ -277,6 +309,43 @@ async fn h4_a_streamed_response_is_kept_once_it_has_ended() {
     let second = server.post("/echo", Some("k"), b"streamed").await;
     assert_eq!((&first.body[..], &second.body[..]), (&b"streamed"[..], &b"streamed"[..]));
     assert!(second.is_replay() && !first.is_replay());
+}
+
+#[tokio::test]
+async fn h4_a_body_that_breaks_off_is_not_sent_as_whole() {
+    let server = Server::new(Policy::ietf()).await;
+    for calls in 1..=2 {
+        assert_eq!(server.post("/broken", Some("k"), b"").await.status, 0);
+        assert_eq!(server.calls(), calls, "it runs again");
+    }
+}
+
+#[tokio::test]
+async fn h4_streamed_responses_of_a_known_length_are_kept() {
+    let server = Server::with(Policy::ietf(), IdempotencyLayer::stream_responses).await;
+    for (path, status) in [("/empty", 204), ("/charge", 201)] {
+        for replayed in [false, true] {
+            let answer = server.post(path, Some(path), b"x").await;
+            assert_eq!((answer.status, answer.is_replay()), (status, replayed), "{path}");
+        }
+    }
+    assert_eq!(server.calls(), 2);
+}
+
+#[tokio::test]
+async fn k2_a_layer_within_a_layer_leaves_the_key_alone() {
+    let engine = Engine::new().unwrap();
+    let layer = || IdempotencyLayer::of(Gate::new(&engine, Policy::ietf(), global));
+    let calls = Calls::default();
+    let app = Router::new().route("/charge", post(charge)).layer(layer()).layer(layer());
+    let app = app.layer(Extension(calls.clone()));
+    for _ in 0..2 {
+        let request = http::Request::post("/charge").header("idempotency-key", "\"k\"");
+        let request = request.body(axum::body::Body::empty()).unwrap();
+        let answer = tower::ServiceExt::oneshot(app.clone(), request).await.unwrap();
+        assert_eq!(answer.status(), 201);
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

@@ -47,10 +47,13 @@ pub(crate) async fn exchange(
         Ok(Err(error)) if bytes.is_empty() => return Err(sent.err().unwrap_or(error)),
         Ok(_) => {}
     }
-    parse(&bytes).map(Some).ok_or_else(|| io::Error::other("the answer is no HTTP"))
+    let is_head = request.starts_with(b"HEAD ");
+    parse(&bytes, is_head)
+        .map(Some)
+        .ok_or_else(|| io::Error::other("the answer is no HTTP, or not whole"))
 }
 
-fn parse(bytes: &[u8]) -> Option<Answer> {
+fn parse(bytes: &[u8], is_head: bool) -> Option<Answer> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
     let mut lines = head.split("\r\n");
@@ -64,7 +67,10 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
         .iter()
         .any(|(name, value)| name == "transfer-encoding" && value.eq_ignore_ascii_case("chunked"));
     let body = if is_chunked { unchunk(body)? } else { body.to_vec() };
-    Some(Answer { status, headers, body })
+    let answer = Answer { status, headers, body };
+    let is_whole =
+        answer.values("content-length").all(|length| length.parse() == Ok(answer.body.len()));
+    (is_head || is_chunked || is_whole).then_some(answer)
 }
 
 fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {

@@ -80,12 +80,22 @@ struct Play<'a> {
     /// Keys that nobody has used.
     unique: String,
     bodies: HashMap<String, Vec<u8>>,
+    /// Answers that nobody has waited for yet, and what they are called.
+    pending: Vec<(Option<String>, Exchange)>,
 }
+
+type Exchange = tokio::task::JoinHandle<std::io::Result<Option<Answer>>>;
 
 impl<'a> Play<'a> {
     fn new(address: &'a str, path: &'a str) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { address, path, unique: format!("{:x}", now.as_nanos()), bodies: HashMap::new() }
+        Self {
+            address,
+            path,
+            unique: format!("{:x}", now.as_nanos()),
+            bodies: HashMap::new(),
+            pending: Vec::new(),
+        }
     }
 
     async fn all(&mut self, scenario: &Scenario) -> Result<(), String> {
@@ -108,7 +118,7 @@ impl<'a> Play<'a> {
             })
             .collect();
         if let Some(time) = step.go_on_after_ms {
-            // Its answer is awaited by nobody, but the connection stays.
+            self.pending.extend(tasks.into_iter().map(|task| (step.name.clone(), task)));
             sleep(Duration::from_millis(time)).await;
             return Ok(());
         }
@@ -116,6 +126,14 @@ impl<'a> Play<'a> {
         for task in tasks {
             let answer = task.await.map_err(|error| error.to_string())?;
             answers.extend(answer.map_err(|error| format!("no answer: {error}"))?);
+        }
+        for (name, task) in self.pending.drain(..) {
+            let answer = task.await.map_err(|error| error.to_string())?;
+            let answer =
+                answer.map_err(|error| format!("no answer to an earlier step: {error}"))?;
+            if let (Some(name), Some(answer)) = (name, answer) {
+                self.bodies.insert(name, answer.body);
+            }
         }
         if let Some(expect) = &step.expect {
             self.check(expect, &answers)?;
@@ -193,9 +211,10 @@ impl<'a> Play<'a> {
         }
         for (name, wanted) in [(&expect.same_as, true), (&expect.differs_from, false)] {
             let Some(name) = name else { continue };
-            if let Some(known) = self.bodies.get(name)
-                && (known == &answer.body) != wanted
-            {
+            let Some(known) = self.bodies.get(name) else {
+                return format!("the scenario has no answer called {name}");
+            };
+            if (known == &answer.body) != wanted {
                 return format!("the body is {}that of {name}", if wanted { "not " } else { "" });
             }
         }
@@ -211,6 +230,17 @@ impl<'a> Play<'a> {
             Some((name, value)) => answer.values(name).any(|known| known == value),
             None => answer.values(field).next().is_some(),
         };
+        // Values of one name are to be there in this order, and no others.
+        let values = |name: &str| -> Vec<&str> {
+            let wanted = expect.has.iter().filter_map(|field| field.split_once(": "));
+            wanted.filter(|(known, _)| *known == name).map(|(_, value)| value).collect()
+        };
+        for (name, _) in expect.has.iter().filter_map(|field| field.split_once(": ")) {
+            let there: Vec<_> = answer.values(name).collect();
+            if there != values(name) {
+                return format!("{name} is {there:?}");
+            }
+        }
         let missing = expect.has.iter().find(|field| !has(field));
         if let Some(field) = missing {
             return format!("without {field}");
