@@ -219,6 +219,16 @@ impl Gate {
         Answer::refusal(policy, refusal, client, hooks.render.as_deref())
     }
 
+    /// Whether a request without [`Overrides`] is certain to pass, by as little as can be looked at: for
+    /// bindings, before they put its head together. `has` says whether it has a header field of that name.
+    #[must_use]
+    pub fn passes(&self, method: &str, path: &str, has: impl FnOnce(&str) -> bool) -> bool {
+        let Shared { policy, hooks, .. } = &*self.0;
+        let wants_header =
+            policy.identity == Identity::Header && !policy.require_key && hooks.key.is_none();
+        !policy.applies(method, path) || (wants_header && !has(&policy.header))
+    }
+
     /// What is known of a request by its head.
     pub fn admit(&self, head: &Head<'_>, overrides: Overrides) -> Admission {
         let Shared { policy, hooks, engine, .. } = &*self.0;

@@ -129,6 +129,11 @@ impl<S> Idempotency<S> {
 }
 
 fn admit(gate: &Gate, parts: &Parts) -> Admission {
+    let overrides = parts.extensions.get::<Overrides>();
+    let has = |name: &str| parts.headers.contains_key(name);
+    if overrides.is_none() && gate.passes(parts.method.as_str(), parts.uri.path(), has) {
+        return Admission::Pass;
+    }
     let headers: Vec<(&str, &[u8])> =
         parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
     let authority = match parts.uri.authority() {
@@ -144,8 +149,7 @@ fn admit(gate: &Gate, parts: &Parts) -> Admission {
         query: parts.uri.query(),
         headers: &headers,
     };
-    let overrides = parts.extensions.get::<Overrides>().cloned().unwrap_or_default();
-    gate.admit(&head, overrides)
+    gate.admit(&head, overrides.cloned().unwrap_or_default())
 }
 
 pin_project! {
