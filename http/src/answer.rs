@@ -8,7 +8,7 @@ use crate::gate::Render;
 use crate::head::Client;
 use crate::policy::Policy;
 use crate::problem::Refusal;
-use crate::response::{Fields, Response};
+use crate::response::{Fields, Response, value};
 use crate::wire::{Stored, WireError};
 
 /// A response to be sent as it is: a stored one, or a refusal.
@@ -158,8 +158,7 @@ impl Answer {
     /// The value of the first header field of this name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        let is_it = |(known, _): &&(Vec<u8>, Vec<u8>)| known.eq_ignore_ascii_case(name.as_bytes());
-        self.headers.iter().find(is_it).map(|(_, value)| &value[..])
+        value(&self.headers, name)
     }
 }
 

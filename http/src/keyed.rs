@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use idem::{Claim, Limit, OnEnd, Outcome, WaitOutcome, Waiter};
+use idem::{Claim, Fingerprint, Limit, OnEnd, Outcome, WaitOutcome, Waiter};
 
 use crate::answer::Answer;
 use crate::fingerprint::Unfinished;
@@ -96,21 +96,17 @@ impl Keyed {
     }
 
     /// Claims the key, the body being over.
-    pub fn claim(self) -> Decision {
-        let Self { gate, client, .. } = &self;
-        let (gate, client) = (gate.clone(), *client);
-        match self.claimed() {
-            Ok(decision) => decision,
-            Err(refusal) => Decision::Answered(gate.refused(refusal, client)),
-        }
+    pub fn claim(mut self) -> Decision {
+        let shared = &self.gate.0;
+        let fingerprint = self.fingerprint.finish(&shared.policy, shared.hooks.says.as_deref());
+        self.claimed(fingerprint)
+            .unwrap_or_else(|refusal| Decision::Answered(self.gate.refused(refusal, self.client)))
     }
 
-    fn claimed(mut self) -> Result<Decision, Refusal> {
-        let (gate, client) = (self.gate.clone(), self.client);
+    fn claimed(&self, fingerprint: Fingerprint) -> Result<Decision, Refusal> {
+        let (gate, client) = (&self.gate, self.client);
         let policy = &gate.0.policy;
-        let says = gate.0.hooks.says.as_deref();
-        let fingerprint = self.fingerprint.finish(policy, says);
-        let key = gate.key_of(&self, fingerprint)?;
+        let key = gate.key_of(self, fingerprint)?;
         let wait = match (self.overrides.wait, policy.while_in_flight) {
             (Some(time), _) | (None, WhileInFlight::Wait(time)) => Some(time),
             (None, WhileInFlight::Refuse) => None,
@@ -133,6 +129,7 @@ impl Keyed {
             Outcome::Replay(replay) => return Ok(gate.replayed(&replay, client)),
             Outcome::InFlight(other) => match (other.into_waiter(), wait) {
                 (Some(waiter), Some(time)) => {
+                    let gate = gate.clone();
                     return Ok(Decision::Wait(Waiting { gate, waiter, time, retention, client }));
                 }
                 _ => Refusal::Outstanding,

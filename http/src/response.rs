@@ -19,22 +19,27 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
+/// The value of the first field of this name.
+pub(crate) fn value<'a>(fields: &'a Fields, name: &str) -> Option<&'a [u8]> {
+    let is_it = |(known, _): &&(Vec<u8>, Vec<u8>)| known.eq_ignore_ascii_case(name.as_bytes());
+    fields.iter().find(is_it).map(|(_, value)| &value[..])
+}
+
 impl Response {
+    /// The value of the first header field of this name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        value(&self.headers, name)
+    }
+
     /// The status that decides what becomes of it: gRPC's own, where there is one (H3).
     pub(crate) fn deciding_status(&self) -> u16 {
-        let value = |fields: &'_ Fields, name: &str| {
-            let is_it =
-                |(known, _): &&(Vec<u8>, Vec<u8>)| known.eq_ignore_ascii_case(name.as_bytes());
-            fields.iter().find(is_it).map(|(_, value)| value.clone())
-        };
-        let media_type = value(&self.headers, "content-type");
-        if !media_type.is_some_and(|media_type| crate::grpc::is_grpc(&media_type)) {
+        if !self.header("content-type").is_some_and(crate::grpc::is_grpc) {
             return self.status;
         }
         // In the headers, of a response that has nothing else.
-        let said =
-            value(&self.trailers, "grpc-status").or_else(|| value(&self.headers, "grpc-status"));
-        said.map_or(500, |said| crate::grpc::http_status(&said))
+        let said = value(&self.trailers, "grpc-status").or_else(|| self.header("grpc-status"));
+        said.map_or(500, crate::grpc::http_status)
     }
 
     /// As it is stored: without what is of the connection or the moment.

@@ -69,24 +69,17 @@ impl Ticket {
     /// Settles the request by its response. That is to be sent only after this has returned: what is stored is
     /// stored then.
     pub fn finish(mut self, response: &Response) -> Finished {
-        let gate = self.gate.clone();
-        let policy = &gate.0.policy;
-        let fate = self.control.fate(policy, response.deciding_status());
-        let kept = match fate {
-            Fate::Keep => Some(self.retention.unwrap_or(policy.retention)),
-            Fate::KeepFor(time) => Some(time),
-            Fate::Share => Some(self.retention.unwrap_or_default()),
-            Fate::Release | Fate::Halt => None,
-        };
+        let fate = self.control.fate(self.policy(), response.deciding_status());
+        let kept = self.kept(fate);
         // While the ticket has the lease: if a hook panics, it is an interrupted request.
-        let bytes = kept.map(|_| bytes_of(&gate, response));
+        let bytes = kept.map(|_| bytes_of(&self.gate, response));
         let is_settled = match (self.lease.take(), kept.zip(bytes)) {
             (None, _) => false,
             (Some(lease), Some((time, bytes))) => lease.complete_owned_for(bytes, time).is_ok(),
             (Some(lease), None) => give_up(lease, fate),
         };
         let headers = match kept {
-            Some(time) if is_settled => first_headers(policy, time),
+            Some(time) if is_settled => first_headers(self.policy(), time),
             _ => Fields::new(),
         };
         Finished { headers, fate, is_settled }
@@ -106,27 +99,30 @@ impl Ticket {
     /// off (H4). Duplicates are told that it was done; or, if that cannot be known, what the policy says of
     /// interrupted requests.
     pub fn finish_without_body(mut self, status: u16, was_cut_off: bool) -> Finished {
-        let gate = self.gate.clone();
-        let policy = &gate.0.policy;
-        let fate = self.control.fate(policy, status);
+        let fate = self.control.fate(self.policy(), status);
         if was_cut_off {
             self.interrupt();
             return Finished { headers: Fields::new(), fate, is_settled: true };
         }
-        let is_settled = match (self.lease.take(), fate) {
+        // There is nothing to share.
+        let kept = self.kept(fate).filter(|_| fate != Fate::Share);
+        let is_settled = match (self.lease.take(), kept) {
             (None, _) => false,
-            (Some(lease), Fate::Release | Fate::Halt) => give_up(lease, fate),
-            (Some(lease), Fate::Share) => give_up(lease, Fate::Release),
-            (Some(lease), Fate::Keep | Fate::KeepFor(_)) => {
-                let time = match fate {
-                    Fate::KeepFor(time) => time,
-                    _ => self.retention.unwrap_or(policy.retention),
-                };
-                // No response of the wire format is empty: a replay of it is an answer that is not there.
-                lease.complete_for(&[], time).is_ok()
-            }
+            // No response of the wire format is empty: a replay of it is an answer that is not there.
+            (Some(lease), Some(time)) => lease.complete_for(&[], time).is_ok(),
+            (Some(lease), None) => give_up(lease, fate),
         };
         Finished { headers: Fields::new(), fate, is_settled }
+    }
+
+    /// For how long a response is kept, if it is stored at all.
+    fn kept(&self, fate: Fate) -> Option<Duration> {
+        match fate {
+            Fate::Keep => Some(self.retention.unwrap_or(self.policy().retention)),
+            Fate::KeepFor(time) => Some(time),
+            Fate::Share => Some(self.retention.unwrap_or_default()),
+            Fate::Release | Fate::Halt => None,
+        }
     }
 
     fn interrupt(&mut self) {

@@ -213,19 +213,22 @@ where
 /// Does the work, and renews the lease three times within its time while it goes on.
 async fn alive<T>(ticket: &Ticket, begun: Instant, work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
-    let policy = ticket.policy();
-    let beat = policy.lease / 3;
+    let beat = ticket.policy().lease / 3;
     loop {
         tokio::select! {
             biased;
             done = &mut work => return done,
             () = sleep(beat) => {}
         }
-        // Taken over, or too slow: the work goes on all the same, its result comes too late.
-        if begun.elapsed() > policy.max_run || ticket.renew().is_err() {
+        if !renewed(ticket, begun) {
             return work.await;
         }
     }
+}
+
+/// Not, if it was taken over or is too slow: the work goes on all the same, its result comes too late.
+fn renewed(ticket: &Ticket, begun: Instant) -> bool {
+    begun.elapsed() <= ticket.policy().max_run && ticket.renew().is_ok()
 }
 
 /// The same while somebody else reads the response.
@@ -234,8 +237,7 @@ async fn keep_alive(ticket: std::sync::Weak<Mutex<Option<Ticket>>>, begun: Insta
         let Some(beat) = ticket.upgrade().and_then(|ticket| {
             let ticket = ticket.lock();
             let ticket = ticket.as_ref()?;
-            let is_alive = begun.elapsed() <= ticket.policy().max_run && ticket.renew().is_ok();
-            is_alive.then(|| ticket.policy().lease / 3)
+            renewed(ticket, begun).then(|| ticket.policy().lease / 3)
         }) else {
             return;
         };

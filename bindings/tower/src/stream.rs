@@ -81,9 +81,8 @@ impl<B> Tee<B> {
     where
         B: Body,
     {
-        let is_length = |(name, _): &&(Vec<u8>, Vec<u8>)| name == b"content-length";
-        let said = response.headers.iter().find(is_length);
-        let said = said.and_then(|(_, value)| str::from_utf8(value).ok()?.parse().ok());
+        let said = response.header("content-length");
+        let said = said.and_then(|length| str::from_utf8(length).ok()?.parse().ok());
         let left = said.or_else(|| body.size_hint().exact());
         Self { body, kept: Some(Kept { ticket, response, room, left }) }
     }
