@@ -29,10 +29,12 @@ fn lease_of(engine: &Engine, lease: &idem_lease_t) -> Called<Lease> {
 }
 
 fn token_of(lease: &idem_lease_t) -> Called<Token> {
-    let (words, rest) = lease.opaque.split_first_chunk().ok_or(IDEM_STALE)?;
-    let token = Token::from_words(*words);
-    // Whatever it is, nobody was given it.
-    if rest.iter().any(|word| *word != 0) || token.to_words() != *words {
+    let [engine, place, generation, policies, rest @ ..] = lease.opaque;
+    let token = Token::from_words([engine, place, generation, policies]);
+    // Whatever it is, nobody was given it. Word by word: as arrays they would be compared by more bytes at a time
+    // than were just stored.
+    let is_changed = token.to_words()[Token::WORDS - 1] != policies;
+    if is_changed || rest.into_iter().fold(0, |all, word| all | word) != 0 {
         return Err(IDEM_STALE);
     }
     Ok(token)
