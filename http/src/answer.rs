@@ -1,31 +1,33 @@
 //! Answers: what a server sends that did not execute.
 
-use core::ops::Range;
-
 use idem::Replay;
 
 use crate::gate::Render;
 use crate::head::Client;
 use crate::policy::Policy;
 use crate::problem::Refusal;
-use crate::response::{Fields, Response, value};
-use crate::wire::{Stored, WireError};
+use crate::response::{Fields, Response, borrowed, value};
+use crate::wire::{Field, Stored, WireError};
 
 /// A response to be sent as it is: a stored one, or a refusal.
 #[derive(Debug)]
 pub struct Answer {
     status: u16,
-    headers: Fields,
-    trailers: Fields,
-    body: Body,
+    /// Header fields, after those that are stored.
+    added: Fields,
+    source: Source,
     refusal: Option<Refusal>,
 }
 
+/// Where the rest of it is.
 #[derive(Debug)]
-enum Body {
+enum Source {
+    /// A body that was made for it.
     Made(Vec<u8>),
-    /// Within the stored response, which is held and not copied.
-    Stored(Replay, Range<usize>),
+    /// A stored response, which is held and not copied.
+    Held(Replay),
+    /// One that was sealed.
+    Opened(Vec<u8>),
 }
 
 impl Answer {
@@ -62,64 +64,41 @@ impl Answer {
         if !client.is_grpc {
             headers.push(field("content-length", &body.len().to_string()));
         }
-        let trailers = Fields::new();
-        Self { status, headers, trailers, body: Body::Made(body), refusal: Some(refusal) }
+        Self { status, added: headers, source: Source::Made(body), refusal: Some(refusal) }
     }
 
     /// A response that was stored, as it was but for what is said anew.
-    pub(crate) fn stored(
-        policy: &Policy,
-        replay: Replay,
-        client: Client,
-    ) -> Result<Self, WireError> {
-        let (mut answer, body) = Self::read(policy, &replay, client)?;
-        answer.body = Body::Stored(replay, body);
-        Ok(answer)
+    pub(crate) fn held(policy: &Policy, replay: Replay, client: Client) -> Result<Self, WireError> {
+        let (status, added) = renewed(policy, Stored::read(&replay)?, &replay, client);
+        Ok(Self { status, added, source: Source::Held(replay), refusal: None })
     }
 
-    /// The same of bytes that were sealed.
+    /// The same of what was sealed: these are its bytes.
     pub(crate) fn opened(
         policy: &Policy,
         bytes: Vec<u8>,
+        replay: &Replay,
         client: Client,
     ) -> Result<Self, WireError> {
-        let (mut answer, body) = Self::read(policy, &bytes, client)?;
-        let mut bytes = bytes;
-        answer.body = Body::Made(bytes.split_off(body.start));
-        Ok(answer)
+        let (status, added) = renewed(policy, Stored::read(&bytes)?, replay, client);
+        Ok(Self { status, added, source: Source::Opened(bytes), refusal: None })
     }
 
-    /// All but the body, and where that is.
-    fn read(
-        policy: &Policy,
-        bytes: &[u8],
-        client: Client,
-    ) -> Result<(Self, Range<usize>), WireError> {
-        let stored = Stored::read(bytes)?;
-        let own = |(name, value): (&[u8], &[u8])| (name.to_vec(), value.to_vec());
-        let mut headers: Fields = stored.headers().map(own).collect();
-        let trailers: Fields = stored.trailers().map(own).collect();
-        if let Some((name, value, _)) = &policy.replay_header {
-            headers.push(field(name, value));
+    /// What is stored of it. It was read before, without a fault.
+    fn stored(&self) -> Option<Stored<'_>> {
+        match &self.source {
+            Source::Made(_) => None,
+            Source::Held(replay) => Stored::read(replay).ok(),
+            Source::Opened(bytes) => Stored::read(bytes).ok(),
         }
-        let (status, length) = (stored.status(), stored.body().len());
-        // These say nothing of a body, or of another one (RFC 9110, section 8.6); and with trailers the length is
-        // not said ahead.
-        let has_no_body = client.is_head || matches!(status, 100..=199 | 204 | 304);
-        if !has_no_body && trailers.is_empty() {
-            headers.push(field("content-length", &length.to_string()));
-        }
-        let body = Body::Made(Vec::new());
-        Ok((
-            Self { status, headers, trailers, body, refusal: None },
-            bytes.len() - length..bytes.len(),
-        ))
     }
 
     /// As a response, to be stored.
     pub(crate) fn to_response(&self) -> Response {
-        let (status, headers) = (self.status, self.headers.clone());
-        Response { status, headers, trailers: self.trailers.clone(), body: self.body().to_vec() }
+        let own = |(name, value): Field<'_>| (name.to_vec(), value.to_vec());
+        let (headers, trailers) = (self.headers().map(own), self.trailers().map(own));
+        let (headers, trailers) = (headers.collect(), trailers.collect());
+        Response { status: self.status, headers, trailers, body: self.body().to_vec() }
     }
 
     /// The status.
@@ -129,23 +108,22 @@ impl Answer {
     }
 
     /// Header fields, in the order in which they are to be sent.
-    #[must_use]
-    pub fn headers(&self) -> &Fields {
-        &self.headers
+    pub fn headers(&self) -> impl Iterator<Item = Field<'_>> {
+        let stored = self.stored().into_iter().flat_map(Stored::headers);
+        stored.chain(self.added.iter().map(borrowed))
     }
 
     /// Trailer fields.
-    #[must_use]
-    pub fn trailers(&self) -> &Fields {
-        &self.trailers
+    pub fn trailers(&self) -> impl Iterator<Item = Field<'_>> {
+        self.stored().into_iter().flat_map(Stored::trailers)
     }
 
     /// The body.
     #[must_use]
     pub fn body(&self) -> &[u8] {
-        match &self.body {
-            Body::Made(bytes) => bytes,
-            Body::Stored(replay, range) => &replay[range.clone()],
+        match &self.source {
+            Source::Made(body) => body,
+            _ => self.stored().map_or(&[], |stored| stored.body()),
         }
     }
 
@@ -158,7 +136,7 @@ impl Answer {
     /// The value of the first header field of this name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        value(&self.headers, name)
+        value(self.headers(), name)
     }
 }
 
@@ -167,6 +145,25 @@ impl AsRef<[u8]> for Answer {
     fn as_ref(&self) -> &[u8] {
         self.body()
     }
+}
+
+/// What is said anew with a stored response: its status, and header fields after its own.
+fn renewed(policy: &Policy, stored: Stored<'_>, replay: &Replay, client: Client) -> (u16, Fields) {
+    let status = stored.status();
+    let mut added = Fields::new();
+    if let Some((name, value, _)) = &policy.replay_header {
+        added.push(field(name, value));
+    }
+    if let Some(name) = &policy.lifetime_header {
+        added.push(field(name, &replay.info().left.as_secs().to_string()));
+    }
+    // These say nothing of a body, or of another one (RFC 9110, section 8.6); and with trailers the length is not
+    // said ahead.
+    let has_no_body = client.is_head || matches!(status, 100..=199 | 204 | 304);
+    if !has_no_body && stored.trailers().next().is_none() {
+        added.push(field("content-length", &stored.body().len().to_string()));
+    }
+    (status, added)
 }
 
 pub(crate) fn field(name: &str, value: &str) -> (Vec<u8>, Vec<u8>) {

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use idem::{Engine, Fingerprint, Key, Lease, Namespace, Replay, Scope};
 
 use crate::answer::Answer;
+use crate::check::PolicyError;
 use crate::fingerprint::Unfinished;
 use crate::head::{Client, Head};
 use crate::header_key::{self, KeyFault};
@@ -35,7 +36,7 @@ pub struct Overrides {
     pub key: Option<Vec<u8>>,
     /// Whose keys its is among, where the head does not say: what authentication has found out.
     pub scope: Option<Vec<u8>>,
-    /// How long its answer is kept.
+    /// How long its answer is kept; at most ten years.
     pub retention: Option<Duration>,
     /// How long a duplicate waits.
     pub wait: Option<Duration>,
@@ -147,10 +148,13 @@ impl GateBuilder {
     }
 
     /// The gate.
-    #[must_use]
-    pub fn build(self) -> Gate {
+    ///
+    /// # Errors
+    /// A policy that [cannot be carried out](Policy::check).
+    pub fn build(self) -> Result<Gate, PolicyError> {
         let Self { engine, namespace, policy, scope, hooks } = self;
-        Gate(Arc::new(Shared { engine, namespace, policy, scope, hooks }))
+        policy.check()?;
+        Ok(Gate(Arc::new(Shared { engine, namespace, policy, scope, hooks })))
     }
 }
 
@@ -184,12 +188,14 @@ impl Gate {
     }
 
     /// The same with nothing else said.
-    #[must_use]
+    ///
+    /// # Errors
+    /// A policy that [cannot be carried out](Policy::check).
     pub fn new(
         engine: &Engine,
         policy: Policy,
         scope: impl Fn(&Head<'_>) -> Option<Vec<u8>> + Send + Sync + 'static,
-    ) -> Self {
+    ) -> Result<Self, PolicyError> {
         Self::builder(engine, policy, scope).build()
     }
 
@@ -272,9 +278,9 @@ impl Gate {
             return Decision::Answered(self.refused(Refusal::Answered, client));
         }
         let answer = match &hooks.seal {
-            None => Answer::stored(policy, replay.clone(), client).ok(),
+            None => Answer::held(policy, replay.clone(), client).ok(),
             Some((_, open)) => {
-                open(replay).and_then(|opened| Answer::opened(policy, opened, client).ok())
+                open(replay).and_then(|bytes| Answer::opened(policy, bytes, replay, client).ok())
             }
         };
         // Of another version than is known here, or sealed with what is lost: what it says is not known.

@@ -3,13 +3,28 @@
 //!
 //! The canonical form: no white space; members of objects in the order of their names' bytes; strings with no
 //! escapes but `\"`, `\\` and `\u00XX` for control characters below 0x20; numbers digit by digit as they were
-//! written, with a small `e`. Of a
-//! name that is there twice the last counts, as most readers have it.
+//! written, with a small `e`. Of a name that is there twice the last counts, as most readers have it. What is nested
+//! deeper than 128 counts as bytes.
 //!
 //! Paths are member names with dots between them; arrays are passed through: `items.price` is the price of
 //! each item.
 
-use serde_json::Value;
+use std::collections::BTreeMap;
+
+use json_event_parser::{JsonEvent, SliceJsonParser};
+
+/// How deep values may be within each other.
+const DEPTH_MAX: usize = 128;
+
+/// A value whose numbers are as they were written: no reader's idea of their size or precision comes between.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Value {
+    /// `null`, `true`, `false`, or a number.
+    Word(String),
+    String(String),
+    Array(Vec<Value>),
+    Object(BTreeMap<String, Value>),
+}
 
 /// What of a body counts.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,12 +37,7 @@ pub enum Select {
 
 /// The canonical form of a body; `None` if it is no JSON, and then counts as the bytes that it is.
 pub(crate) fn canonical(body: &[u8], select: &Select) -> Option<Vec<u8>> {
-    // serde_json has a name of its own for numbers: an object with that member would be one.
-    const NUMBER: &[u8] = b"serde_json::private";
-    if body.windows(NUMBER.len()).any(|window| window == NUMBER) {
-        return None;
-    }
-    let mut value: Value = serde_json::from_slice(body).ok()?;
+    let mut value = read(body)?;
     match select {
         Select::Except(paths) => paths.iter().for_each(|path| remove(&mut value, path)),
         Select::Only(paths) => value = only(&value, paths),
@@ -35,6 +45,49 @@ pub(crate) fn canonical(body: &[u8], select: &Select) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(body.len());
     write(&value, &mut bytes);
     Some(bytes)
+}
+
+/// An array or an object that is not over yet, and the name of its member that is to come.
+struct Open {
+    value: Value,
+    name: String,
+}
+
+fn read(body: &[u8]) -> Option<Value> {
+    let mut parser = SliceJsonParser::new(body);
+    let mut open: Vec<Open> = Vec::new();
+    let mut whole = None;
+    while open.len() <= DEPTH_MAX {
+        let value = match parser.parse_next().ok()? {
+            JsonEvent::Null => Value::Word(String::from("null")),
+            JsonEvent::Boolean(value) => Value::Word(value.to_string()),
+            JsonEvent::Number(digits) => Value::Word(digits.to_ascii_lowercase()),
+            JsonEvent::String(text) => Value::String(text.into_owned()),
+            JsonEvent::ObjectKey(name) => {
+                open.last_mut()?.name = name.into_owned();
+                continue;
+            }
+            JsonEvent::StartArray => {
+                open.push(Open { value: Value::Array(Vec::new()), name: String::new() });
+                continue;
+            }
+            JsonEvent::StartObject => {
+                open.push(Open { value: Value::Object(BTreeMap::new()), name: String::new() });
+                continue;
+            }
+            JsonEvent::EndArray | JsonEvent::EndObject => open.pop()?.value,
+            JsonEvent::Eof => return whole,
+        };
+        match open.last_mut() {
+            None => whole = Some(value),
+            Some(Open { value: Value::Array(items), .. }) => items.push(value),
+            Some(Open { value: Value::Object(members), name }) => {
+                members.insert(core::mem::take(name), value);
+            }
+            Some(_) => return None,
+        }
+    }
+    None
 }
 
 fn remove(value: &mut Value, path: &str) {
@@ -76,10 +129,7 @@ fn only(value: &Value, paths: &[String]) -> Value {
 
 fn write(value: &Value, bytes: &mut Vec<u8>) {
     match value {
-        Value::Null => bytes.extend_from_slice(b"null"),
-        Value::Bool(value) => bytes.extend_from_slice(if *value { b"true" } else { b"false" }),
-        // As written: serde_json keeps the text (`arbitrary_precision`).
-        Value::Number(number) => bytes.extend_from_slice(number.to_string().as_bytes()),
+        Value::Word(word) => bytes.extend_from_slice(word.as_bytes()),
         Value::String(text) => write_string(text, bytes),
         Value::Array(items) => {
             bytes.push(b'[');
@@ -92,10 +142,8 @@ fn write(value: &Value, bytes: &mut Vec<u8>) {
             bytes.push(b']');
         }
         Value::Object(members) => {
-            let mut members: Vec<_> = members.iter().collect();
-            members.sort_unstable_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
             bytes.push(b'{');
-            for (index, (name, member)) in members.into_iter().enumerate() {
+            for (index, (name, member)) in members.iter().enumerate() {
                 if index > 0 {
                     bytes.push(b',');
                 }
@@ -146,8 +194,27 @@ mod tests {
         assert_eq!(all("1.10"), "1.10");
         assert_eq!(all("123456789012345678901234567890"), "123456789012345678901234567890");
         assert_eq!(all(r#"{"a":1,"a":2}"#), r#"{"a":2}"#);
-        assert_eq!(canonical(b"{", &Select::Except(Vec::new())), None);
-        assert_eq!(canonical(b"", &Select::Except(Vec::new())), None);
+        assert_eq!(all("-0.50E+07"), "-0.50e+07");
+        assert_eq!(all(r#"{"":[],"b":{}}"#), r#"{"":[],"b":{}}"#);
+    }
+
+    #[test]
+    fn c9_what_is_no_json_counts_as_its_bytes() {
+        let deep = |depth| [vec![b'['; depth], vec![b']'; depth]].concat();
+        for body in [
+            &b"{"[..],
+            b"",
+            b"{}{}",
+            b"[1,]",
+            b"01",
+            b"nul",
+            b"\"\xff\"",
+            br#""\ud800""#,
+            &deep(200),
+        ] {
+            assert_eq!(canonical(body, &Select::Except(Vec::new())), None, "{body:?}");
+        }
+        assert!(canonical(&deep(100), &Select::Except(Vec::new())).is_some());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use core::time::Duration;
 use idem::{Claim, Fingerprint, Limit, OnEnd, Outcome, WaitOutcome, Waiter};
 
 use crate::answer::Answer;
+use crate::check::LONGEST;
 use crate::fingerprint::Unfinished;
 use crate::gate::{Gate, Overrides};
 use crate::head::Client;
@@ -111,7 +112,7 @@ impl Keyed {
             (Some(time), _) | (None, WhileInFlight::Wait(time)) => Some(time),
             (None, WhileInFlight::Refuse) => None,
         };
-        let retention = self.overrides.retention;
+        let retention = self.overrides.retention.map(|time| time.min(LONGEST));
         let mut claim = Claim::new(key).lease(policy.lease).wait(wait.is_some());
         claim = claim.retention(retention.unwrap_or(policy.retention));
         // A lease runs out under an owner that is still at work: whoever gave up has said so.
@@ -122,7 +123,7 @@ impl Keyed {
         if self.key.is_some() && policy.identity != Identity::Fingerprint {
             claim = claim.fingerprint(fingerprint);
         }
-        // Terms of the embedder's that are out of bounds.
+        // Not to be had: its terms were checked when the gate was made.
         let outcome = gate.0.engine.claim(claim).map_err(|_| Refusal::Malformed)?;
         Err(match outcome {
             Outcome::Execute(lease) => return Ok(gate.execute(lease, retention, client)),

@@ -5,6 +5,7 @@
 //! far as it counts, its key [claimed](Keyed::claim); and then it is executed, waits, or is answered.
 
 mod answer;
+mod check;
 mod control;
 mod fingerprint;
 mod gate;
@@ -21,6 +22,7 @@ mod ticket;
 mod wire;
 
 pub use answer::Answer;
+pub use check::PolicyError;
 pub use control::Control;
 pub use gate::{
     Admission, Gate, GateBuilder, KeyOf, Open, Overrides, Redact, Render, SaysOf, ScopeOf, Seal,
@@ -32,7 +34,7 @@ pub use json::Select;
 pub use keyed::{Decision, Keyed, Waited, Waiting};
 pub use policy::{Body, Fate, Identity, Policy, Rule, Says, WhileInFlight};
 pub use problem::{Documentation, Refusal, problem_code};
-pub use response::{Fields, Response};
+pub use response::{Fields, Response, ResponseRef};
 pub use routes::{RouteError, Routes};
 pub use ticket::{Finished, Ticket};
 pub use wire::{Field, Stored, WireError, write};

@@ -1,7 +1,7 @@
 //! A response in memory, as a handler gave it.
 
 use crate::policy::Policy;
-use crate::wire::{self, WireError};
+use crate::wire::{self, Field, WireError};
 
 /// Header or trailer fields: names and values, in their order, with repeats.
 pub type Fields = Vec<(Vec<u8>, Vec<u8>)>;
@@ -19,40 +19,82 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
+/// The same, looked at where it is.
+#[derive(Clone, Copy, Debug)]
+pub struct ResponseRef<'a> {
+    /// The status.
+    pub status: u16,
+    /// Header fields.
+    pub headers: &'a [Field<'a>],
+    /// Trailer fields.
+    pub trailers: &'a [Field<'a>],
+    /// The body.
+    pub body: &'a [u8],
+}
+
 /// The value of the first field of this name.
-pub(crate) fn value<'a>(fields: &'a Fields, name: &str) -> Option<&'a [u8]> {
-    let is_it = |(known, _): &&(Vec<u8>, Vec<u8>)| known.eq_ignore_ascii_case(name.as_bytes());
-    fields.iter().find(is_it).map(|(_, value)| &value[..])
+pub(crate) fn value<'a>(
+    mut fields: impl Iterator<Item = Field<'a>>,
+    name: &str,
+) -> Option<&'a [u8]> {
+    fields.find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+}
+
+pub(crate) fn borrowed((name, value): &(Vec<u8>, Vec<u8>)) -> Field<'_> {
+    (name, value)
 }
 
 impl Response {
     /// The value of the first header field of this name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        value(&self.headers, name)
+        value(self.headers.iter().map(borrowed), name)
+    }
+
+    pub(crate) fn look<T>(&self, look: impl FnOnce(ResponseRef<'_>) -> T) -> T {
+        let [headers, trailers] = [&self.headers, &self.trailers]
+            .map(|fields| fields.iter().map(borrowed).collect::<Vec<_>>());
+        let (headers, trailers) = (&headers[..], &trailers[..]);
+        look(ResponseRef { status: self.status, headers, trailers, body: &self.body })
+    }
+}
+
+impl ResponseRef<'_> {
+    pub(crate) fn to_owned(self) -> Response {
+        let own = |fields: &[Field<'_>]| {
+            fields.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect()
+        };
+        let (headers, trailers) = (own(self.headers), own(self.trailers));
+        Response { status: self.status, headers, trailers, body: self.body.to_vec() }
     }
 
     /// The status that decides what becomes of it: gRPC's own, where there is one (H3).
-    pub(crate) fn deciding_status(&self) -> u16 {
-        if !self.header("content-type").is_some_and(crate::grpc::is_grpc) {
+    pub(crate) fn deciding_status(self) -> u16 {
+        let header = |name| value(self.headers.iter().copied(), name);
+        if !header("content-type").is_some_and(crate::grpc::is_grpc) {
             return self.status;
         }
         // In the headers, of a response that has nothing else.
-        let said = value(&self.trailers, "grpc-status").or_else(|| self.header("grpc-status"));
-        said.map_or(500, crate::grpc::http_status)
+        let said = value(self.trailers.iter().copied(), "grpc-status");
+        said.or_else(|| header("grpc-status")).map_or(500, crate::grpc::http_status)
+    }
+
+    /// Whether the connection has claimed a field for itself (RFC 9110, section 7.6.1).
+    fn is_of_connection(self, name: &[u8]) -> bool {
+        let fields =
+            self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(b"connection"));
+        fields
+            .flat_map(|(_, value)| value.split(|byte| *byte == b','))
+            .any(|option| option.trim_ascii().eq_ignore_ascii_case(name))
     }
 
     /// As it is stored: without what is of the connection or the moment.
     ///
     /// # Errors
     /// [`WireError::Length`]: something in it is longer than 4 GiB.
-    pub(crate) fn write(&self, policy: &Policy) -> Result<Vec<u8>, WireError> {
-        let stored = |(name, _): &&(Vec<u8>, Vec<u8>)| policy.stores(name);
-        wire::write(
-            self.status,
-            self.headers.iter().filter(stored).map(|(name, value)| (&name[..], &value[..])),
-            self.trailers.iter().map(|(name, value)| (&name[..], &value[..])),
-            &self.body,
-        )
+    pub(crate) fn write(self, policy: &Policy) -> Result<Vec<u8>, WireError> {
+        let is_stored = |(name, _): &Field<'_>| policy.stores(name) && !self.is_of_connection(name);
+        let stored = self.headers.iter().copied().filter(is_stored);
+        wire::write(self.status, stored, self.trailers.iter().copied(), self.body)
     }
 }

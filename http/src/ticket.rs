@@ -11,7 +11,7 @@ use crate::gate::{Gate, Shared};
 use crate::head::Client;
 use crate::policy::{Fate, Identity, Policy};
 use crate::problem::Refusal;
-use crate::response::{Fields, Response};
+use crate::response::{Fields, Response, ResponseRef};
 
 /// The right to execute a request, and the duty to say what came of it. Dropped, it is an interrupted one.
 #[must_use = "a dropped ticket is an interrupted request"]
@@ -68,7 +68,12 @@ impl Ticket {
 
     /// Settles the request by its response. That is to be sent only after this has returned: what is stored is
     /// stored then.
-    pub fn finish(mut self, response: &Response) -> Finished {
+    pub fn finish(self, response: &Response) -> Finished {
+        response.look(|response| self.finish_ref(response))
+    }
+
+    /// The same of a response that is somewhere else.
+    pub fn finish_ref(mut self, response: ResponseRef<'_>) -> Finished {
         let fate = self.control.fate(self.policy(), response.deciding_status());
         let kept = self.kept(fate);
         // While the ticket has the lease: if a hook panics, it is an interrupted request.
@@ -97,7 +102,7 @@ impl Ticket {
 
     /// Settles the request as done, its response having been lost on the way: longer than what is kept, or cut
     /// off (H4). Duplicates are told that it was done; or, if that cannot be known, what the policy says of
-    /// interrupted requests.
+    /// interrupted requests. The status that counts is HTTP's, for gRPC as well: its own has not come yet.
     pub fn finish_without_body(mut self, status: u16, was_cut_off: bool) -> Finished {
         let fate = self.control.fate(self.policy(), status);
         if was_cut_off {
@@ -128,17 +133,19 @@ impl Ticket {
     fn interrupt(&mut self) {
         let Some(lease) = self.lease.take() else { return };
         let policy = &self.gate.0.policy;
-        match self.control.interrupted(policy) {
-            Fate::Keep | Fate::KeepFor(_) | Fate::Share => {
+        let fate = self.control.interrupted(policy);
+        match self.kept(fate) {
+            Some(time) => {
                 let answer = self.gate.refused(Refusal::Unknown, self.client).to_response();
                 // A hook that panics while another panic is under way must not end the process.
-                let bytes = catch_unwind(AssertUnwindSafe(|| bytes_of(&self.gate, &answer)));
+                let bytes = || answer.look(|answer| bytes_of(&self.gate, answer));
+                let bytes = catch_unwind(AssertUnwindSafe(bytes));
                 let _ = match bytes {
-                    Ok(bytes) => lease.complete_owned_for(bytes, policy.retention).is_ok(),
+                    Ok(bytes) => lease.complete_owned_for(bytes, time).is_ok(),
                     Err(_) => give_up(lease, Fate::Halt),
                 };
             }
-            fate => drop(give_up(lease, fate)),
+            None => drop(give_up(lease, fate)),
         }
     }
 }
@@ -150,15 +157,18 @@ impl Drop for Ticket {
 }
 
 /// A response as it is stored.
-fn bytes_of(gate: &Gate, response: &Response) -> Vec<u8> {
+fn bytes_of(gate: &Gate, response: ResponseRef<'_>) -> Vec<u8> {
     let Shared { policy, hooks, .. } = &*gate.0;
-    let redacted = hooks.redact.as_ref().map(|redact| {
-        let mut response = response.clone();
-        redact(&mut response);
-        response
-    });
+    let written = match &hooks.redact {
+        None => response.write(policy),
+        Some(redact) => {
+            let mut response = response.to_owned();
+            redact(&mut response);
+            response.look(|response| response.write(policy))
+        }
+    };
     // Longer than 4 GiB: done, and not kept.
-    let bytes = redacted.as_ref().unwrap_or(response).write(policy).unwrap_or_default();
+    let bytes = written.unwrap_or_default();
     match &hooks.seal {
         Some((seal, _)) if !bytes.is_empty() => seal(bytes),
         _ => bytes,

@@ -133,12 +133,12 @@ impl<'a> Stored<'a> {
     }
 
     /// The header fields, in their order.
-    pub fn headers(&self) -> impl Iterator<Item = Field<'a>> {
+    pub fn headers(self) -> impl Iterator<Item = Field<'a>> + use<'a> {
         self.headers.iter()
     }
 
     /// The trailer fields, in their order.
-    pub fn trailers(&self) -> impl Iterator<Item = Field<'a>> {
+    pub fn trailers(self) -> impl Iterator<Item = Field<'a>> + use<'a> {
         self.trailers.iter()
     }
 

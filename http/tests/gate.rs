@@ -18,7 +18,7 @@ impl Lab {
         let clock = ManualClock::new();
         let builder = Engine::builder().records(100).bytes(1 << 20).helper_thread(false);
         let engine = builder.clock(Clock::manual(&clock)).build().unwrap();
-        Self { gate: Gate::new(&engine, policy, global), clock }
+        Self { gate: Gate::new(&engine, policy, global).unwrap(), clock }
     }
 
     fn admit(&self, request: &Request) -> Admission {
@@ -96,11 +96,23 @@ fn h3_a_replay_keeps_status_headers_with_repeats_and_body() {
     assert_eq!((finished.fate, finished.is_settled), (Fate::Keep, true));
     let answer = lab.answer(&post("\"k\""));
     assert_eq!((answer.status(), answer.body(), answer.reason()), (201, &b"made"[..], None));
-    let names: Vec<_> = answer.headers().iter().map(|(name, _)| &name[..]).collect();
+    let names: Vec<_> = answer.headers().map(|(name, _)| name).collect();
     let expected: [&[u8]; 5] =
         [b"content-type", b"link", b"link", b"idempotent-replayed", b"content-length"];
     assert_eq!(names, expected);
     assert_eq!(answer.header("link"), Some(&b"</a>"[..]));
+}
+
+#[test]
+fn h3_what_the_connection_has_for_itself_is_not_stored() {
+    let lab = Lab::new(Policy::ietf());
+    let mut response = made(200, "");
+    for (name, value) in [("connection", "close, X-Hop"), ("x-hop", "1"), ("x-end", "2")] {
+        response.headers.push((name.into(), value.into()));
+    }
+    lab.execute(&post("\"k\"")).finish(&response);
+    let answer = lab.answer(&post("\"k\""));
+    assert_eq!((answer.header("x-hop"), answer.header("x-end")), (None, Some(&b"2"[..])));
 }
 
 #[test]
@@ -195,7 +207,8 @@ fn l8_a_hook_that_panics_is_an_interrupted_request() {
             |bytes: Vec<u8>| if bytes.ends_with(b"panic") { panic!("as planned") } else { bytes };
         let gate = Gate::builder(&engine, policy, move |_| Some(name.into()))
             .seal_with(seal, |bytes| Some(bytes.to_vec()))
-            .build();
+            .build()
+            .unwrap();
         let lab = Lab { gate, clock: ManualClock::new() };
         let ticket = lab.execute(&post("\"k\""));
         ticket.control().side_effects_began();
@@ -230,6 +243,15 @@ fn l8_stripe_answers_an_interrupted_request_with_an_error_that_stays() {
     drop(ticket);
     let answer = lab.answer(&post("k"));
     assert_eq!((answer.status(), answer.reason()), (500, None));
+    // For a while only, if the policy says so.
+    let interrupted = Fate::KeepFor(Duration::from_secs(5));
+    let lab = Lab::new(Policy { interrupted, ..Policy::stripe_v1() });
+    let ticket = lab.execute(&post("k"));
+    ticket.control().side_effects_began();
+    drop(ticket);
+    assert_eq!(lab.answer(&post("k")).status(), 500);
+    lab.clock.advance(Duration::from_secs(6));
+    drop(lab.execute(&post("k")));
 }
 
 #[test]
@@ -253,6 +275,8 @@ fn h2_while_in_flight() {
     assert_eq!(finished.headers, first);
     let Decision::Answered(answer) = second.wait() else { panic!("it is not answered") };
     assert_eq!((answer.body(), answer.header("x-first")), (&b"shared"[..], Some(&b"no"[..])));
+    waiting.clock.advance(Duration::from_secs(400));
+    assert_eq!(waiting.answer(&post("\"k\"")).header("x-kept"), Some(&b"86000"[..]));
     // An owner that gives up hands over.
     let ticket = waiting.execute(&post("\"l\""));
     let Decision::Wait(second) = waiting.decide(&post("\"l\"")) else { panic!("it does not wait") };
@@ -273,7 +297,7 @@ fn k6_each_scope_and_namespace_has_keys_of_its_own() {
     let gate = |namespace: &str| {
         let scope = |head: &Head<'_>| head.values("authorization").next().map(<[u8]>::to_vec);
         let builder = Gate::builder(&engine, Policy::ietf(), scope);
-        builder.namespace(engine.namespace(namespace).unwrap()).build()
+        builder.namespace(engine.namespace(namespace).unwrap()).build().unwrap()
     };
     let mut executed = 0;
     for namespace in ["a", "b"] {
@@ -310,7 +334,7 @@ fn c9_fingerprints_of_json_and_of_ones_own() {
     let engine = Engine::new().unwrap();
     let says =
         |_: &Head<'_>, body: &[u8]| body.iter().copied().filter(u8::is_ascii_digit).collect();
-    let gate = Gate::builder(&engine, policy, global).fingerprint_with(says).build();
+    let gate = Gate::builder(&engine, policy, global).fingerprint_with(says).build().unwrap();
     let lab = Lab { gate, clock: ManualClock::new() };
     lab.execute(&json("amount 1")).finish(&made(200, ""));
     assert_eq!(lab.refusal(&json("1 as an amount")), None);
@@ -347,7 +371,7 @@ fn k6_a_request_can_say_whose_it_is() {
 fn b8_keys_can_be_found_elsewhere() {
     let engine = Engine::new().unwrap();
     let key = |head: &Head<'_>| head.values("x-request-id").next().map(<[u8]>::to_vec);
-    let gate = Gate::builder(&engine, Policy::ietf(), global).key_with(key).build();
+    let gate = Gate::builder(&engine, Policy::ietf(), global).key_with(key).build().unwrap();
     let lab = Lab { gate, clock: ManualClock::new() };
     let named = Request { headers: vec![("x-request-id", "7")], ..post("") };
     lab.execute(&named).finish(&made(200, "seven"));
@@ -373,7 +397,7 @@ fn b6_refusals_are_rendered_as_the_embedder_wants() {
         let is_ours = refusal == Refusal::Missing;
         is_ours.then(|| (String::from("text/plain"), format!("{status}: no key").into_bytes()))
     };
-    let gate = Gate::builder(&engine, policy, global).render_with(render).build();
+    let gate = Gate::builder(&engine, policy, global).render_with(render).build().unwrap();
     let lab = Lab { gate, clock: ManualClock::new() };
     let missing = lab.answer(&Request { headers: vec![], ..post("") });
     assert_eq!((missing.body(), missing.status()), (&b"400: no key"[..], 400));
@@ -393,7 +417,8 @@ fn c15_what_is_stored_can_be_redacted_and_sealed() {
     let gate = Gate::builder(&engine, Policy::ietf(), global)
         .redact_with(|response| response.headers.retain(|(name, _)| name != b"link"))
         .seal_with(flip, move |bytes| (bytes.len() > 5).then(|| flip(bytes.to_vec())))
-        .build();
+        .build()
+        .unwrap();
     let lab = Lab { gate, clock: ManualClock::new() };
     lab.execute(&post("\"k\"")).finish(&made(200, "secret"));
     let answer = lab.answer(&post("\"k\""));
@@ -421,7 +446,7 @@ fn h3_grpc_is_decided_by_its_own_status() {
     assert_eq!(lab.execute(&call("a")).finish(&answered("14")).fate, Fate::Release);
     assert_eq!(lab.execute(&call("a")).finish(&answered("5")).fate, Fate::Keep);
     let replay = lab.answer(&call("a"));
-    assert_eq!(replay.trailers()[0], (b"grpc-status".to_vec(), b"5".to_vec()));
+    assert_eq!(replay.trailers().next(), Some((&b"grpc-status"[..], &b"5"[..])));
     assert_eq!(replay.header("content-length"), None);
     // A refusal is an answer of gRPC.
     let ticket = lab.execute(&call("b"));
@@ -433,7 +458,10 @@ fn h3_grpc_is_decided_by_its_own_status() {
 #[test]
 fn r5_what_has_no_room_is_told_so() {
     let engine = Engine::builder().records(2).build().unwrap();
-    let lab = Lab { gate: Gate::new(&engine, Policy::ietf(), global), clock: ManualClock::new() };
+    let lab = Lab {
+        gate: Gate::new(&engine, Policy::ietf(), global).unwrap(),
+        clock: ManualClock::new(),
+    };
     let tickets = (lab.execute(&post("\"a\"")), lab.execute(&post("\"b\"")));
     let answer = lab.answer(&post("\"c\""));
     assert_eq!((answer.reason(), answer.status()), (Some(Refusal::Full { own: false }), 503));
@@ -445,7 +473,7 @@ fn r5_what_has_no_room_is_told_so() {
 #[test]
 fn b8_routes_have_gates_of_their_own() {
     let engine = Engine::new().unwrap();
-    let gate = |name| Gate::new(&engine, Policy { name, ..Policy::ietf() }, global);
+    let gate = |name| Gate::new(&engine, Policy { name, ..Policy::ietf() }, global).unwrap();
     let routes = Routes::new(Some(gate("all")))
         .route("/charges/{id}", Some(gate("charges")))
         .and_then(|routes| routes.route("/health", None))

@@ -68,7 +68,7 @@ fn d1_8_fingerprints_are_those_of_the_vectors() {
     let mut vectors = Vec::new();
     for (secret, (name, policy)) in (0_u8..).zip(policies) {
         let engine = Engine::builder().records(1).bytes(4096).secret([secret; 16]).build().unwrap();
-        let gate = Gate::new(&engine, policy, global);
+        let gate = Gate::new(&engine, policy, global).unwrap();
         for (method, authority, path, query, headers, body) in requests {
             let head = Head { method, authority, path, query, headers };
             let fingerprint = gate.fingerprint(&head, body.as_bytes());

@@ -73,9 +73,10 @@ fn median(mut values: Vec<f64>) -> f64 {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let rounds = std::env::args().nth(1).and_then(|word| word.parse().ok()).unwrap_or(30_u32);
-    let engine = Engine::new().expect("an engine by default");
+    // As one that has run for a while: its memory has been touched.
+    let engine = Engine::builder().prefault(true).build().expect("an engine by default");
     let policy = Policy { require_key: false, ..Policy::ietf() };
-    let layer = IdempotencyLayer::of(Gate::new(&engine, policy, global));
+    let layer = IdempotencyLayer::of(Gate::new(&engine, policy, global).expect("a right policy"));
     let mut with = layer.layer(tower::service_fn(handle));
     let mut without = tower::service_fn(handle);
     let mut rows: [Vec<f64>; 5] = Default::default();

@@ -1,8 +1,8 @@
 //! Bodies: as they come, or held.
 
+use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll};
-use std::collections::VecDeque;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -34,48 +34,67 @@ pin_project! {
     }
 }
 
-/// Pieces in memory, and the trailers after them.
+/// A body in memory, and the trailers after it.
 #[derive(Default)]
 pub(crate) struct Held {
-    pieces: VecDeque<Bytes>,
-    trailers: Option<HeaderMap>,
+    data: Bytes,
+    trailers: Option<Box<HeaderMap>>,
 }
 
-impl Held {
+/// A body that is being held. One that comes in a piece is not copied, and many small pieces take no more room than
+/// one large one.
+#[derive(Default)]
+pub(crate) struct Holding {
+    first: Bytes,
+    /// All of it, if there is more than the first piece.
+    whole: Vec<u8>,
+    trailers: Option<Box<HeaderMap>>,
+}
+
+impl Holding {
     pub(crate) fn push(&mut self, piece: Bytes) {
-        if !piece.is_empty() {
-            self.pieces.push_back(piece);
+        if self.first.is_empty() && self.whole.is_empty() {
+            self.first = piece;
+            return;
         }
+        if self.whole.is_empty() {
+            self.whole.extend_from_slice(&mem::take(&mut self.first));
+        }
+        self.whole.extend_from_slice(&piece);
     }
 
     pub(crate) fn end(&mut self, trailers: HeaderMap) {
-        self.trailers = Some(trailers);
+        self.trailers = Some(Box::new(trailers));
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.pieces.iter().map(Bytes::len).sum()
+    pub(crate) fn held(self) -> Held {
+        let data = if self.whole.is_empty() { self.first } else { self.whole.into() };
+        Held { data, trailers: self.trailers }
+    }
+}
+
+impl Held {
+    pub(crate) fn new(data: Bytes, trailers: Option<HeaderMap>) -> Self {
+        Self { data, trailers: trailers.map(Box::new) }
+    }
+
+    pub(crate) fn data(&self) -> &Bytes {
+        &self.data
     }
 
     pub(crate) fn trailers(&self) -> Option<&HeaderMap> {
-        self.trailers.as_ref()
-    }
-
-    /// All of it in one piece.
-    pub(crate) fn to_vec(&self) -> Vec<u8> {
-        let mut whole = Vec::with_capacity(self.len());
-        self.pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
-        whole
+        self.trailers.as_deref()
     }
 
     fn next(&mut self) -> Option<Frame<Bytes>> {
-        if let Some(piece) = self.pieces.pop_front() {
-            return Some(Frame::data(piece));
+        if !self.data.is_empty() {
+            return Some(Frame::data(mem::take(&mut self.data)));
         }
-        self.trailers.take().map(Frame::trailers)
+        self.trailers.take().map(|trailers| Frame::trailers(*trailers))
     }
 
     fn is_over(&self) -> bool {
-        self.pieces.is_empty() && self.trailers.is_none()
+        self.data.is_empty() && self.trailers.is_none()
     }
 }
 
@@ -172,7 +191,7 @@ where
 }
 
 fn size_hint(held: &Held, rest: Option<&impl Body>) -> SizeHint {
-    let here = held.len() as u64;
+    let here = held.data.len() as u64;
     let rest = rest.map_or_else(|| SizeHint::with_exact(0), Body::size_hint);
     let mut hint = SizeHint::new();
     // The upper bound first: the lower one must not be above it. With trailers no length is told ahead, or HTTP/1.1

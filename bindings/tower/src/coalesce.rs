@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use idem::Engine;
-use idem_http::{Gate, Policy, WhileInFlight, global};
+use idem_http::{Gate, Policy, Routes, WhileInFlight, global};
 use tower_layer::Layer;
 
 use crate::layer::Idempotency;
@@ -13,7 +13,28 @@ use crate::layer::Idempotency;
 /// the headers that choose or authorize a response, and the body.
 ///
 /// One request is told apart otherwise by [`Overrides`](idem_http::Overrides) in its extensions: with a key of
-/// its own, another time to wait, a retention, or not at all.
+/// its own, another time to wait, a retention, or not at all. With a scope, a namespace, hooks or a policy of one's
+/// own it is an [`IdempotencyLayer`](crate::IdempotencyLayer) around the client, of a gate made as usual.
+///
+/// hyper-util's client is such a service as it is. reqwest's becomes one by two conversions:
+///
+/// ```
+/// use idem_tower::{CoalesceLayer, RequestBody};
+/// use tower::{Layer, service_fn};
+///
+/// # type Body = http_body_util::Full<bytes::Bytes>;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (engine, client) = (idem::Engine::new()?, reqwest::Client::new());
+/// let send = service_fn(move |request: http::Request<RequestBody<Body>>| {
+///     let request = reqwest::Request::try_from(request.map(reqwest::Body::wrap));
+///     let client = client.clone();
+///     async move { client.execute(request?).await.map(http::Response::<reqwest::Body>::from) }
+/// });
+/// let client = CoalesceLayer::new(&engine).layer(send);
+/// # let _ = client;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct CoalesceLayer {
     engine: Engine,
@@ -28,13 +49,6 @@ impl CoalesceLayer {
         Self { engine: engine.clone(), policy: Policy::coalesce(), is_enabled: true }
     }
 
-    /// As this policy says.
-    #[must_use]
-    pub fn policy(mut self, policy: Policy) -> Self {
-        self.policy = policy;
-        self
-    }
-
     /// Off: every request goes out. For configurations.
     #[must_use]
     pub fn enabled(mut self, is_enabled: bool) -> Self {
@@ -42,24 +56,25 @@ impl CoalesceLayer {
         self
     }
 
-    /// Methods besides those of the profile.
+    /// Methods besides those of the profile. What is no method is that of no request.
     #[must_use]
     pub fn methods(mut self, methods: &[&str]) -> Self {
         self.policy.methods.extend(methods.iter().map(|method| (*method).to_owned()));
         self
     }
 
-    /// For how long a response is handed out once it is there.
+    /// For how long a response is handed out once it is there; at most ten years.
     #[must_use]
     pub fn window(mut self, time: Duration) -> Self {
-        self.policy.retention = time;
+        const TEN_YEARS: Duration = Duration::from_secs(3650 * 86_400);
+        self.policy.retention = time.min(TEN_YEARS);
         for rule in &mut self.policy.fates {
             rule.fate = idem_http::Fate::Keep;
         }
         self
     }
 
-    /// How long a request waits for another one's response. Then it is refused with 409.
+    /// How long a request waits for another one's response. Then it is refused with 504.
     #[must_use]
     pub fn wait(mut self, time: Duration) -> Self {
         self.policy.while_in_flight = WhileInFlight::Wait(time);
@@ -72,9 +87,10 @@ impl<S> Layer<S> for CoalesceLayer {
 
     fn layer(&self, inner: S) -> Idempotency<S> {
         let mut policy = self.policy.clone();
-        if !self.is_enabled {
-            policy.methods.clear();
-        }
-        Idempotency::by(inner, Gate::new(&self.engine, policy, global))
+        policy.methods.retain(|method| {
+            self.is_enabled && http::Method::from_bytes(method.as_bytes()).is_ok()
+        });
+        // With a policy that cannot be carried out, which this one cannot be, every request would go out.
+        Idempotency::by(inner, Routes::new(Gate::new(&self.engine, policy, global).ok()))
     }
 }

@@ -2,6 +2,8 @@
 
 use core::future::poll_fn;
 use core::pin::{Pin, pin};
+use core::task::Poll;
+use core::time::Duration;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,13 +13,14 @@ use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame};
 use idem::WaitOutcome;
-use idem_http::{Answer, Decision, Fields, Keyed, Ticket, Waiting};
+use idem_http::{Answer, Decision, Field, Fields, Keyed, ResponseRef, Ticket, Waiting};
 use parking_lot::Mutex;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tower_service::Service;
 
-use crate::body::{BoxError, Held, RequestBody, ResponseBody};
+use crate::body::{BoxError, Held, Holding, RequestBody, ResponseBody};
 use crate::observe::Seen;
+use crate::outlive::Outliving;
 use crate::stream::{Shared, Tee};
 
 /// Reads the body, as far as it counts, claims the key, and then executes, waits or answers.
@@ -25,7 +28,7 @@ pub(crate) async fn keyed<S, B, R>(
     service: S,
     mut parts: Parts,
     body: B,
-    mut keyed: Keyed,
+    mut keyed: Box<Keyed>,
     streams: bool,
 ) -> Result<Response<ResponseBody<R>>, S::Error>
 where
@@ -54,23 +57,10 @@ where
         Decision::Wait(_) => unreachable!("a wait ends in something else"),
     };
     parts.extensions.insert(ticket.control());
-    parts.extensions.insert(Handled);
     let request = Request::from_parts(parts, body);
-    // A task of its own: it goes on although the client goes away.
-    let work = in_span(execute(service, request, ticket, streams));
-    match tokio::spawn(work).await {
-        Ok(response) => response,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is shutting down.
-            Err(_) => core::future::pending().await,
-        },
-    }
+    // It goes on although the client goes away.
+    Outliving::new(in_span(execute(service, request, ticket, streams))).await
 }
-
-/// A request that a layer has given its key, for layers within that one.
-#[derive(Clone, Copy)]
-pub(crate) struct Handled;
 
 /// Work in the caller's span.
 #[cfg(feature = "tracing")]
@@ -83,29 +73,50 @@ fn in_span<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
     work
 }
 
-/// The body, and its bytes into the fingerprint.
-async fn read<B: Body<Data = Bytes> + Unpin>(keyed: &mut Keyed, body: B) -> Result<Held, Answer> {
+/// The body, and its bytes into the fingerprint; in the policy's time.
+async fn read<B>(keyed: &mut Keyed, body: B) -> Result<Held, Answer>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let time = keyed.policy().body_timeout;
-    let mut held = Held::default();
-    let whole = async {
-        let mut body = body;
-        while let Some(frame) = next(&mut body).await {
-            let frame = frame.map_err(|_| keyed.cut_off())?;
-            match frame.into_data() {
-                Ok(data) => {
-                    keyed.update(&data)?;
-                    held.push(data);
-                }
-                Err(frame) => held.end(frame.into_trailers().unwrap_or_default()),
+    let read = within(time, pin!(read_whole(keyed, body))).await;
+    read.unwrap_or_else(|| Err(keyed.too_slow()))
+}
+
+async fn read_whole<B>(keyed: &mut Keyed, mut body: B) -> Result<Held, Answer>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let mut holding = Holding::default();
+    while let Some(frame) = next(&mut body).await {
+        let frame = frame.map_err(|_| keyed.cut_off())?;
+        match frame.into_data() {
+            Ok(data) => {
+                keyed.update(&data)?;
+                holding.push(data);
             }
+            Err(frame) => holding.end(frame.into_trailers().unwrap_or_default()),
         }
-        Ok(())
-    };
-    let read = timeout(time, whole).await;
-    match read {
-        Ok(read) => read.map(|()| held),
-        Err(_) => Err(keyed.too_slow()),
     }
+    Ok(holding.held())
+}
+
+/// What comes of the work, if that is in this time. What is ready at once needs no timer.
+async fn within<T>(time: Duration, mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    let mut timer = pin!(None);
+    poll_fn(|cx| {
+        if let Poll::Ready(done) = work.as_mut().poll(cx) {
+            return Poll::Ready(Some(done));
+        }
+        if timer.is_none() {
+            timer.set(Some(sleep(time)));
+        }
+        match timer.as_mut().as_pin_mut() {
+            Some(timer) => timer.poll(cx).map(|()| None),
+            None => Poll::Pending,
+        }
+    })
+    .await
 }
 
 async fn next<B: Body + Unpin>(body: &mut B) -> Option<Result<Frame<B::Data>, B::Error>> {
@@ -114,7 +125,7 @@ async fn next<B: Body + Unpin>(body: &mut B) -> Option<Result<Frame<B::Data>, B:
 
 async fn wait(waiting: Waiting) -> Decision {
     let (waiter, time, waited) = waiting.into_parts();
-    let outcome = timeout(time, waiter).await;
+    let outcome = within(time, pin!(waiter)).await;
     waited.ended(outcome.unwrap_or(WaitOutcome::TimedOut))
 }
 
@@ -139,36 +150,36 @@ where
         }
     };
     let (mut parts, body) = response.into_parts();
-    let mut kept = idem_http::Response {
-        status: parts.status.as_u16(),
-        headers: fields(&parts.headers),
-        ..Default::default()
-    };
-    let room = ticket.policy().response_max;
+    let (status, room) = (parts.status.as_u16(), ticket.policy().response_max);
     // What has nothing in it is not read by those who send it: it has ended.
-    let is_empty = body.is_end_stream() || matches!(kept.status, 204 | 304);
+    let is_empty = body.is_end_stream() || matches!(status, 204 | 304);
     if streams && !is_head && !is_empty {
         let ticket: Shared = Arc::new(Mutex::new(Some(ticket)));
         tokio::spawn(keep_alive(Arc::downgrade(&ticket), begun));
+        let headers = fields(&parts.headers);
+        let kept = idem_http::Response { status, headers, ..Default::default() };
         let tee = Tee::of(body, ticket, kept, room);
         return Ok(Response::from_parts(parts, ResponseBody::tee(tee)));
     }
     let (held, rest) = alive(&ticket, begun, collect(body, room)).await;
     let body = match rest {
         Rest::Nothing => {
-            kept.body = held.to_vec();
-            kept.trailers = held.trailers().map(fields).unwrap_or_default();
-            let finished = ticket.finish(&kept);
+            let trailers: Vec<_> = held.trailers().into_iter().flatten().map(borrowed).collect();
+            let headers: Vec<_> = parts.headers.iter().map(borrowed).collect();
+            let (headers, trailers) = (&headers[..], &trailers[..]);
+            let finished =
+                ticket.finish_ref(ResponseRef { status, headers, trailers, body: held.data() });
             Seen::Executed(finished.fate).tell();
-            extend(&mut parts.headers, &finished.headers);
+            let added = finished.headers.iter();
+            extend(&mut parts.headers, added.map(|(name, value)| (&name[..], &value[..])));
             ResponseBody::held(held)
         }
         Rest::TooLong(body) => {
-            Seen::Executed(ticket.finish_without_body(kept.status, false).fate).tell();
+            Seen::Executed(ticket.finish_without_body(status, false).fate).tell();
             ResponseBody::resumed(held, body)
         }
         Rest::CutOff(error) => {
-            let _ = ticket.finish_without_body(kept.status, true);
+            let _ = ticket.finish_without_body(status, true);
             Seen::CutOff.tell();
             ResponseBody::broken(held, error)
         }
@@ -189,25 +200,26 @@ async fn collect<B>(mut body: B, mut room: usize) -> (Held, Rest<B>)
 where
     B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {
-    let mut held = Held::default();
-    loop {
+    let mut holding = Holding::default();
+    let rest = loop {
         let frame = match next(&mut body).await {
-            None => return (held, Rest::Nothing),
-            Some(Err(error)) => return (held, Rest::CutOff(error.into())),
+            None => break Rest::Nothing,
+            Some(Err(error)) => break Rest::CutOff(error.into()),
             Some(Ok(frame)) => frame,
         };
         match frame.into_data() {
             Ok(data) => {
                 let left = room.checked_sub(data.len());
-                held.push(data);
+                holding.push(data);
                 match left {
                     Some(left) => room = left,
-                    None => return (held, Rest::TooLong(body)),
+                    None => break Rest::TooLong(body),
                 }
             }
-            Err(frame) => held.end(frame.into_trailers().unwrap_or_default()),
+            Err(frame) => holding.end(frame.into_trailers().unwrap_or_default()),
         }
-    }
+    };
+    (holding.held(), rest)
 }
 
 /// Does the work, and renews the lease three times within its time while it goes on.
@@ -215,10 +227,8 @@ async fn alive<T>(ticket: &Ticket, begun: Instant, work: impl Future<Output = T>
     let mut work = pin!(work);
     let beat = ticket.policy().lease / 3;
     loop {
-        tokio::select! {
-            biased;
-            done = &mut work => return done,
-            () = sleep(beat) => {}
+        if let Some(done) = within(beat, work.as_mut()).await {
+            return done;
         }
         if !renewed(ticket, begun) {
             return work.await;
@@ -253,35 +263,27 @@ pub(crate) fn told<R>(answered: Answer) -> Response<ResponseBody<R>> {
 
 /// An answer as a response.
 fn answer<R>(answer: Answer) -> Response<ResponseBody<R>> {
-    let mut held = Held::default();
-    let (status, headers, trailers) =
-        (answer.status(), answer.headers().clone(), answer.trailers().clone());
-    held.push(Bytes::from_owner(answer));
-    if !trailers.is_empty() {
-        held.end(header_map(&trailers));
-    }
-    let mut response = Response::new(ResponseBody::held(held));
+    let mut response = Response::new(());
     *response.status_mut() =
-        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    *response.headers_mut() = header_map(&headers);
-    response
+        StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    extend(response.headers_mut(), answer.headers());
+    let mut trailers = HeaderMap::new();
+    extend(&mut trailers, answer.trailers());
+    let trailers = (!trailers.is_empty()).then_some(trailers);
+    let held = Held::new(Bytes::from_owner(answer), trailers);
+    response.map(|()| ResponseBody::held(held))
 }
 
 pub(crate) fn fields(headers: &HeaderMap) -> Fields {
-    let own = |(name, value): (&HeaderName, &HeaderValue)| {
-        (name.as_str().as_bytes().to_vec(), value.as_bytes().to_vec())
-    };
-    headers.iter().map(own).collect()
+    headers.iter().map(borrowed).map(|(name, value)| (name.to_vec(), value.to_vec())).collect()
 }
 
-fn header_map(fields: &Fields) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(fields.len());
-    extend(&mut headers, fields);
-    headers
+fn borrowed<'a>((name, value): (&'a HeaderName, &'a HeaderValue)) -> Field<'a> {
+    (name.as_str().as_bytes(), value.as_bytes())
 }
 
 /// What cannot be a header field, of an embedder's own, is left out.
-fn extend(headers: &mut HeaderMap, fields: &Fields) {
+fn extend<'a>(headers: &mut HeaderMap, fields: impl Iterator<Item = Field<'a>>) {
     for (name, value) in fields {
         if let (Ok(name), Ok(value)) =
             (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))

@@ -4,19 +4,20 @@ use core::future::Future;
 use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
+use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::header::HOST;
+use http::header::{HOST, HeaderName};
 use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
-use idem_http::{Admission, Gate, Head, Keyed, Overrides, Routes};
+use idem_http::{Admission, Control, Gate, Head, Keyed, Overrides, Routes};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::body::{BoxError, RequestBody, ResponseBody};
-use crate::execute::{self, Handled, told};
+use crate::execute::{self, told};
 
 /// Handles requests as a gate's policy says. For a server; one for all routes, or one for each.
 #[derive(Clone)]
@@ -40,7 +41,8 @@ impl IdempotencyLayer {
     /// Sends responses while they are being stored, instead of holding them until they are. The promise is
     /// weaker: a client may have an answer that a retry does not get, because the one or the other went
     /// wrong before its end; and a client that goes away in the middle interrupts its request, unless the
-    /// response has ended by then.
+    /// response has ended by then. Nor is the first answer marked, or said how long it is kept: nobody knows yet
+    /// when its head is sent.
     #[must_use]
     pub fn stream_responses(mut self) -> Self {
         self.streams = true;
@@ -65,8 +67,8 @@ pub struct Idempotency<S> {
 }
 
 impl<S> Idempotency<S> {
-    pub(crate) fn by(inner: S, gate: Gate) -> Self {
-        Self { inner, routes: gate.into(), streams: false }
+    pub(crate) fn by(inner: S, routes: Routes) -> Self {
+        Self { inner, routes, streams: false }
     }
 }
 
@@ -90,7 +92,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (parts, body) = request.into_parts();
         // A layer further out has given it its key.
-        let is_handled = parts.extensions.get::<Handled>().is_some();
+        let is_handled = parts.extensions.get::<Control>().is_some();
         let gate = self.routes.gate(parts.uri.path()).filter(|_| !is_handled);
         let admission = gate.map_or(Admission::Pass, |gate| admit(gate, &parts));
         let inner = match admission {
@@ -105,7 +107,7 @@ where
                 // The one that was polled ready is used; its clone is, next time.
                 let next = self.inner.clone();
                 let service = mem::replace(&mut self.inner, next);
-                Inner::Boxed { future: self.keyed(service, parts, body, *keyed) }
+                Inner::Boxed { future: self.keyed(service, parts, body, keyed) }
             }
         };
         ResponseFuture { inner }
@@ -115,7 +117,13 @@ where
 type Boxed<R, E> = Pin<Box<dyn Future<Output = Result<Response<ResponseBody<R>>, E>> + Send>>;
 
 impl<S> Idempotency<S> {
-    fn keyed<B, R>(&self, service: S, parts: Parts, body: B, keyed: Keyed) -> Boxed<R, S::Error>
+    fn keyed<B, R>(
+        &self,
+        service: S,
+        parts: Parts,
+        body: B,
+        keyed: Box<Keyed>,
+    ) -> Boxed<R, S::Error>
     where
         S: Service<Request<RequestBody<B>>, Response = Response<R>> + Send + 'static,
         S::Future: Send + 'static,
@@ -130,7 +138,9 @@ impl<S> Idempotency<S> {
 
 fn admit(gate: &Gate, parts: &Parts) -> Admission {
     let overrides = parts.extensions.get::<Overrides>();
-    let has = |name: &str| parts.headers.contains_key(name);
+    // A comparison with each costs less than making a name to look up.
+    let is_it = |known: &HeaderName, name: &str| known.as_str().eq_ignore_ascii_case(name);
+    let has = |name: &str| parts.headers.keys().any(|known| is_it(known, name));
     if overrides.is_none() && gate.passes(parts.method.as_str(), parts.uri.path(), has) {
         return Admission::Pass;
     }
@@ -138,9 +148,10 @@ fn admit(gate: &Gate, parts: &Parts) -> Admission {
         parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
     let authority = match parts.uri.authority() {
         Some(authority) => {
-            Some(format!("{}://{authority}", parts.uri.scheme_str().unwrap_or_default()))
+            let scheme = parts.uri.scheme_str().unwrap_or_default();
+            Some(Cow::Owned(format!("{scheme}://{authority}")))
         }
-        None => parts.headers.get(HOST).and_then(|host| host.to_str().ok()).map(str::to_owned),
+        None => parts.headers.get(HOST).and_then(|host| host.to_str().ok()).map(Cow::Borrowed),
     };
     let head = Head {
         method: parts.method.as_str(),

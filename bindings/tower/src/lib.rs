@@ -15,7 +15,7 @@
 //! let gate = Gate::new(&engine, Policy::ietf(), |head| {
 //!     // Or what a layer outside of this one has found out: Overrides::scope.
 //!     head.values("x-account").next().map(<[u8]>::to_vec)
-//! });
+//! })?;
 //! let app: Router = Router::new()
 //!     .route("/charges", post(|| async { "charged" }))
 //!     .layer(IdempotencyLayer::new(gate));
@@ -26,16 +26,16 @@
 //! # What is promised
 //! - A request that nothing is done about goes through untouched, its body as a stream.
 //! - A keyed request is read to [`body_max`](idem_http::Policy::body_max) before its key is claimed, if its
-//!   body counts. Its handler runs as a task of tokio: it goes on although the client is gone, and its answer
-//!   is kept for the retry. So a keyed handler must be called within a tokio runtime.
+//!   body counts. If its client goes away, its handler goes on as a task of tokio, and its answer is kept for the
+//!   retry. So a keyed handler must be called within a tokio runtime.
 //! - The answer is sent when it has been stored. It is held in memory until then, but for one that is longer
 //!   than [`response_max`](idem_http::Policy::response_max), which is not kept, or for
 //!   [streamed](IdempotencyLayer::stream_responses) ones, whose promise is weaker.
-//! - A handler that is slower than its lease keeps it, up to [`max_run`](idem_http::Policy::max_run).
+//! - A handler that is slower than its lease keeps it, up to [`max_run`](idem_http::Policy::max_run); but not one
+//!   that blocks its thread meanwhile: that needs a longer lease.
 //! - A handler sees and drives what becomes of its request by a [`Control`](idem_http::Control), which is an
 //!   extension of the request. A request is told apart otherwise by [`Overrides`](idem_http::Overrides), an
 //!   extension that a layer outside of this one puts there.
-
 //!
 //! # Seeing it
 //! With the feature `tracing` the field `idempotency` of the current span says what became of a request, if the span
@@ -51,6 +51,7 @@ mod coalesce;
 mod execute;
 mod layer;
 mod observe;
+mod outlive;
 mod stream;
 pub mod testing;
 

@@ -26,8 +26,9 @@ async fn upstream() -> (SocketAddr, Calls) {
     let calls = Calls::default();
     let counted = calls.clone();
     let app = Router::new().fallback(any(move |RawQuery(query): RawQuery| async move {
+        let number = counted.fetch_add(1, Ordering::SeqCst) + 1;
         tokio::time::sleep(Duration::from_millis(100)).await;
-        format!("{} {}", counted.fetch_add(1, Ordering::SeqCst) + 1, query.unwrap_or_default())
+        format!("{number} {}", query.unwrap_or_default())
     }));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -5,15 +5,17 @@ use core::task::{Context, Poll};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use bytes::{Buf, BufMut};
 use idem::Engine;
-use idem_http::{Gate, Policy, global};
+use idem_http::{Gate, Policy, WhileInFlight, global};
 use idem_tower::IdempotencyLayer;
+use tokio_stream::{Stream, StreamExt};
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::server::{Grpc, NamedService, UnaryService};
+use tonic::server::{Grpc, NamedService, ServerStreamingService, UnaryService};
 use tonic::transport::{Channel, Server};
-use tonic::{Code, Request, Response, Status};
+use tonic::{Code, Request, Response, Status, Streaming};
 use tower::Service;
 
 /// Messages are bytes as they are.
@@ -83,6 +85,23 @@ impl UnaryService<Vec<u8>> for Shop {
     }
 }
 
+/// Three messages, a while apart.
+impl ServerStreamingService<Vec<u8>> for Shop {
+    type Response = Vec<u8>;
+    type ResponseStream = Pin<Box<dyn Stream<Item = Result<Vec<u8>, Status>> + Send>>;
+    type Future = Later<Result<Response<Self::ResponseStream>, Status>>;
+
+    fn call(&mut self, _: Request<Vec<u8>>) -> Self::Future {
+        let number = self.0.fetch_add(1, Ordering::SeqCst) + 1;
+        let messages = ["one", "two", "three"].map(|word| format!("{word} {number}"));
+        let later = tokio_stream::iter(messages).then(|message| async move {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            Ok(message.into_bytes())
+        });
+        Box::pin(async move { Ok(Response::new(Box::pin(later) as Self::ResponseStream)) })
+    }
+}
+
 impl<B> Service<http::Request<B>> for Shop
 where
     B: http_body::Body + Send + 'static,
@@ -98,7 +117,13 @@ where
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let shop = self.clone();
-        Box::pin(async move { Ok(Grpc::new(Bytes).unary(shop, request).await) })
+        let mut grpc = Grpc::new(Bytes);
+        Box::pin(async move {
+            Ok(match request.uri().path() {
+                "/shop.Shop/Watch" => grpc.server_streaming(shop, request).await,
+                _ => grpc.unary(shop, request).await,
+            })
+        })
     }
 }
 
@@ -113,19 +138,78 @@ async fn call(channel: &Channel, key: &str, message: &str) -> Result<(String, bo
     Ok((String::from_utf8(response.into_inner()).unwrap(), is_replay))
 }
 
-#[tokio::test]
-async fn h3_calls_are_replayed_by_their_own_status() {
+/// The server's messages, one by one, and whether it is a replay.
+async fn watch(channel: &Channel, key: &str) -> Result<(Streaming<Vec<u8>>, bool), Status> {
+    let mut client = tonic::client::Grpc::new(channel.clone());
+    client.ready().await.unwrap();
+    let mut request = Request::new(vec![]);
+    request.metadata_mut().insert("idempotency-key", format!("\"{key}\"").parse().unwrap());
+    let path = http::uri::PathAndQuery::from_static("/shop.Shop/Watch");
+    let response = client.server_streaming(request, path, Bytes).await?;
+    let is_replay = response.metadata().contains_key("idempotent-replayed");
+    Ok((response.into_inner(), is_replay))
+}
+
+async fn all(mut messages: Streaming<Vec<u8>>) -> Vec<String> {
+    let mut texts = vec![];
+    while let Some(message) = messages.message().await.unwrap() {
+        texts.push(String::from_utf8(message).unwrap());
+    }
+    texts
+}
+
+async fn served(shop: &Shop, change: impl FnOnce(IdempotencyLayer) -> IdempotencyLayer) -> Channel {
     let engine = Engine::new().unwrap();
-    let shop = Shop::default();
-    let layer = IdempotencyLayer::of(Gate::new(&engine, Policy::ietf(), global));
+    let policy =
+        Policy { while_in_flight: WhileInFlight::Wait(Duration::from_secs(10)), ..Policy::ietf() };
+    let layer = change(IdempotencyLayer::of(Gate::new(&engine, policy, global).unwrap()));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let incoming = tonic::transport::server::TcpIncoming::from(listener);
     let server = Server::builder().layer(layer).add_service(shop.clone());
     tokio::spawn(server.serve_with_incoming(incoming));
-    let channel =
-        Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+    Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
+}
 
+#[tokio::test]
+async fn h4_a_stream_goes_on_without_its_client_and_is_replayed() {
+    let shop = Shop::default();
+    let channel = served(&shop, |layer| layer).await;
+    // It goes away before the first message has come.
+    let gone = tokio::time::timeout(Duration::from_millis(20), watch(&channel, "a")).await;
+    assert!(gone.is_err());
+    let (messages, is_replay) = watch(&channel, "a").await.unwrap();
+    assert_eq!((all(messages).await, is_replay), (texts(1), true));
+    assert_eq!(shop.0.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn h4_a_stream_can_be_sent_while_it_is_kept() {
+    let shop = Shop::default();
+    let channel = served(&shop, IdempotencyLayer::stream_responses).await;
+    let (mut messages, is_replay) = watch(&channel, "a").await.unwrap();
+    let first = messages.message().await.unwrap().unwrap();
+    assert_eq!((&first[..], is_replay), (&b"one 1"[..], false));
+    // Two are to come: a duplicate waits for them.
+    let (again, is_replay) = watch(&channel, "a").await.unwrap();
+    assert_eq!((all(again).await, is_replay), (texts(1), true));
+    assert_eq!(all(messages).await, texts(1)[1..]);
+    // Whoever goes away in the middle interrupts it, and the next one executes.
+    let (mut messages, _) = watch(&channel, "b").await.unwrap();
+    messages.message().await.unwrap();
+    drop(messages);
+    let (again, is_replay) = watch(&channel, "b").await.unwrap();
+    assert_eq!((all(again).await, is_replay), (texts(3), false));
+}
+
+fn texts(number: u32) -> Vec<String> {
+    ["one", "two", "three"].map(|word| format!("{word} {number}")).into()
+}
+
+#[tokio::test]
+async fn h3_calls_are_replayed_by_their_own_status() {
+    let shop = Shop::default();
+    let channel = served(&shop, |layer| layer).await;
     assert_eq!(call(&channel, "a", "x").await.unwrap(), ("1".into(), false));
     assert_eq!(call(&channel, "a", "x").await.unwrap(), ("1".into(), true));
     // Another message under the same key.

@@ -94,7 +94,7 @@ impl Server {
     ) -> Self {
         let engine = Engine::new().unwrap();
         let calls = Calls::default();
-        let layer = change(IdempotencyLayer::of(Gate::new(&engine, policy, global)));
+        let layer = change(IdempotencyLayer::of(Gate::new(&engine, policy, global).unwrap()));
         let app = Router::new()
             .route("/charge", post(charge).get(charge))
             .route("/slow", post(slow))
@@ -335,7 +335,7 @@ async fn h4_streamed_responses_of_a_known_length_are_kept() {
 #[tokio::test]
 async fn k2_a_layer_within_a_layer_leaves_the_key_alone() {
     let engine = Engine::new().unwrap();
-    let layer = || IdempotencyLayer::of(Gate::new(&engine, Policy::ietf(), global));
+    let layer = || IdempotencyLayer::of(Gate::new(&engine, Policy::ietf(), global).unwrap());
     let calls = Calls::default();
     let app = Router::new().route("/charge", post(charge)).layer(layer()).layer(layer());
     let app = app.layer(Extension(calls.clone()));
@@ -373,7 +373,7 @@ async fn r5_one_client_cannot_take_all_the_room() {
     let limits = idem::NamespaceOptions::default().records_per_scope(3);
     let namespace = engine.define_namespace("charges", limits).unwrap();
     let user = |head: &idem_http::Head<'_>| head.values("authorization").next().map(<[u8]>::to_vec);
-    let gate = Gate::builder(&engine, Policy::ietf(), user).namespace(namespace).build();
+    let gate = Gate::builder(&engine, Policy::ietf(), user).namespace(namespace).build().unwrap();
     let app = Router::new()
         .route("/charge", post(charge))
         .layer(IdempotencyLayer::of(gate))

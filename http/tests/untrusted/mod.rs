@@ -45,7 +45,7 @@ pub(crate) fn run(data: &[u8]) {
     let (query, body) = cut(rest);
     let query = String::from_utf8_lossy(query);
     let engine = Engine::builder().records(8).bytes(1 << 16).helper_thread(false).build().unwrap();
-    let gate = Gate::builder(&engine, policy(choice), |_| Some(b"scope".to_vec())).build();
+    let gate = Gate::builder(&engine, policy(choice), |_| Some(b"scope".to_vec())).build().unwrap();
     let headers = [("idempotency-key", key), ("x", value)];
     let head = Head {
         method: "POST",

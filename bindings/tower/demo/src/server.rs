@@ -65,7 +65,8 @@ impl Shop {
             let gate = Gate::new(&self.engine, policy, |head| {
                 let account = head.values("authorization").next();
                 Some(account.filter(|account| !account.is_empty()).unwrap_or(b"nobody").to_vec())
-            });
+            })
+            .expect("the profiles are right");
             shop = shop.layer(IdempotencyLayer::of(gate));
         }
         shop.route("/metrics", get(metrics)).route("/admin", get(admin)).with_state(self.clone())
