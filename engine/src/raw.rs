@@ -70,6 +70,11 @@ impl Replay {
         (kind.is_error(), bytes)
     }
 
+    /// What `look` makes of the value, if it is one of this type.
+    pub fn with_value<V: Send + Sync + 'static, T>(&self, look: impl FnOnce(&V) -> T) -> Option<T> {
+        self.value::<V>(Kind::Value)?.get::<V>().map(look)
+    }
+
     /// Takes the replay apart. Nothing is let go of: [`from_raw`](Self::from_raw) puts it together again. The
     /// first word is not zero.
     #[must_use]
@@ -146,6 +151,25 @@ impl Engine {
             retention: retention.map(bounded_millis),
         };
         self.core().complete(&token.held, ending).map_err(|_| TokenError::Stale)
+    }
+
+    /// Completes with a value in place of bytes, as [`typed::Lease::complete`](crate::typed::Lease::complete) does,
+    /// by the token. It is dropped once, when the record is over and nobody has it any more; also if it is not
+    /// stored.
+    ///
+    /// # Errors
+    /// A token of another engine, or of a lease that is over.
+    pub fn complete_value_raw<V: Send + Sync + 'static>(
+        &self,
+        token: Token,
+        value: V,
+        weight: usize,
+        retention: Option<Duration>,
+    ) -> Result<Completion, TokenError> {
+        let lease = self.lease_raw(token)?;
+        let own = lease.own(value);
+        let ended = lease.end(Kind::Value, own.body(weight), retention.map(bounded_millis));
+        ended.map_err(|_| TokenError::Stale)
     }
 
     /// As [`lease`](Self::lease), without a look at whether it is over: what is done with it says so, and

@@ -301,7 +301,8 @@ pub(crate) fn write_ended(out: &mut idem_outcome_t, outcome: WaitOutcome) {
 fn begin(out: &mut idem_outcome_t) {
     out.waiter = core::ptr::null_mut();
     out.reserved = 0;
-    out.more = [0; 4];
+    out.value = 0;
+    out.more = [0; 3];
 }
 
 /// An outcome of this kind, without a response.
@@ -322,9 +323,17 @@ fn executes(out: &mut idem_outcome_t, token: Token) {
 #[inline(always)]
 fn replays(out: &mut idem_outcome_t, replay: Replay) {
     out.kind = IDEM_REPLAY as u32;
-    let (is_error, response) = crate::response::of_replay(replay);
+    let (is_error, value, response) = crate::response::of_replay(replay);
     out.is_error = is_error.into();
+    out.value = value;
     out.response = response;
+}
+
+/// The end of a value, which is no outcome of a claim or a wait.
+pub(crate) fn write_evicted(out: &mut idem_outcome_t, value: u64) {
+    begin(out);
+    set(out, IDEM_EVICTED);
+    out.value = value;
 }
 
 fn done(out: &mut idem_outcome_t, info: Info) {

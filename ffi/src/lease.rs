@@ -28,7 +28,7 @@ fn lease_of(engine: &Engine, lease: &idem_lease_t) -> Called<Lease> {
     Ok(engine.lease_raw(token_of(lease)?)?)
 }
 
-fn token_of(lease: &idem_lease_t) -> Called<Token> {
+pub(crate) fn token_of(lease: &idem_lease_t) -> Called<Token> {
     let [engine, place, generation, policies, rest @ ..] = lease.opaque;
     let token = Token::from_words([engine, place, generation, policies]);
     // Whatever it is, nobody was given it. Word by word: as arrays they would be compared by more bytes at a time

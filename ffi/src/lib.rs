@@ -37,6 +37,7 @@ mod sigmask;
 mod signal;
 mod status;
 mod types;
+mod value;
 mod version;
 mod wait;
 
@@ -54,5 +55,6 @@ pub use queue::*;
 pub use response::*;
 pub use status::*;
 pub use types::*;
+pub use value::*;
 pub use version::*;
 pub use wait::*;

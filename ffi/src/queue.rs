@@ -9,17 +9,23 @@ use crate::claim::write_ended;
 use crate::signal::Signal;
 use crate::status::idem_status_t::{self, IDEM_ERR_SYSTEM};
 use crate::types::idem_ended_t;
+use crate::value::Evictions;
 
 /// A queue in which waits end, for an event loop to take out: one for each loop, any number of them. A wait
 /// names its queue, and its end is in no other.
 pub struct idem_queue_t {
     completions: Completions<u64>,
+    evictions: Arc<Evictions>,
     signal: Arc<Signal>,
 }
 
 impl idem_queue_t {
     pub(crate) fn completions(&self) -> &Completions<u64> {
         &self.completions
+    }
+
+    pub(crate) fn evictions(&self) -> &Arc<Evictions> {
+        &self.evictions
     }
 }
 
@@ -37,7 +43,8 @@ pub unsafe extern "C" fn idem_queue_new(queue: *mut *mut idem_queue_t) -> idem_s
         let signal = Arc::new(Signal::new().map_err(|_| IDEM_ERR_SYSTEM)?);
         let bell = signal.clone();
         let completions = Completions::new(move || bell.set());
-        out.write(give(idem_queue_t { completions, signal }));
+        let evictions = Arc::new(Evictions::new(signal.clone()));
+        out.write(give(idem_queue_t { completions, evictions, signal }));
         Ok(())
     })
 }
@@ -61,8 +68,11 @@ pub unsafe extern "C" fn idem_queue_fd(queue: *const idem_queue_t, fd: *mut i32)
     })
 }
 
-/// Takes what has ended out of the queue, at most `count` waits. If it leaves something behind the
-/// descriptor stays readable. Call it when the descriptor is.
+/// Takes what has ended out of the queue, at most `count` waits and values: waits first. If it leaves something
+/// behind the descriptor stays readable. Call it when the descriptor is; where there is nothing it costs next to
+/// nothing, so also after idem_complete, to wake others of the same loop at once.
+///
+/// A value that is over comes as IDEM_EVICTED, with a tag of 0.
 ///
 /// Ownership: what the outcomes in `events` have is the caller's, as with idem_claim.
 /// Threads: any; several may, and share what there is.
@@ -88,13 +98,17 @@ pub unsafe extern "C" fn idem_poll(
                 write_ended(&mut out.outcome, outcome);
             }
         });
-        taken.write(polled);
+        let evicted = queue.evictions.take(outs.map(|out| {
+            out.tag = 0;
+            &mut out.outcome
+        }));
+        taken.write(polled + evicted);
         Ok(())
     })
 }
 
-/// Frees the queue. Waits that have not been handed out are given up, as idem_waiter_free would; nobody may
-/// be inside a call with the queue.
+/// Frees the queue. Waits that have not been handed out are given up, as idem_waiter_free would, and nobody is
+/// told any more of values that end; nobody may be inside a call with the queue.
 ///
 /// Ownership: `queue` is consumed; null is nothing.
 /// Threads: any.

@@ -9,17 +9,18 @@ use crate::boundary::{call, tell};
 use crate::convert::of_info;
 use crate::status::idem_status_t::{self, *};
 use crate::types::{idem_info_t, idem_response_t};
+use crate::value::value_of;
 
 pub(crate) const NO_RESPONSE: idem_response_t =
     idem_response_t { data: core::ptr::null(), len: 0, opaque: [0; 2] };
 
-/// Whether it is an error, and the response.
+/// Whether it is an error, its value if it has one, and the response.
 #[inline(always)]
-pub(crate) fn of_replay(replay: Replay) -> (bool, idem_response_t) {
+pub(crate) fn of_replay(replay: Replay) -> (bool, u64, idem_response_t) {
     let (is_error, bytes) = replay.contents();
     let (data, len) = (bytes.as_ptr(), bytes.len());
-    let data = if len == 0 { core::ptr::null() } else { data };
-    (is_error, idem_response_t { data, len, opaque: replay.into_raw() })
+    let (data, value) = if len == 0 { (core::ptr::null(), value_of(&replay)) } else { (data, 0) };
+    (is_error, value, idem_response_t { data, len, opaque: replay.into_raw() })
 }
 
 /// The first byte of a response; null if it has none, or was released.

@@ -185,6 +185,8 @@ pub enum idem_outcome_kind_t {
     IDEM_CLOSED = 9,
     /// A wait's time is up. Its place in the queue was given back.
     IDEM_WAIT_OVER = 10,
+    /// Only in a queue, and no end of a wait: a `value` is over, nobody has it any more.
+    IDEM_EVICTED = 11,
 }
 
 /// How an owner came by its lease.
@@ -295,8 +297,11 @@ pub struct idem_outcome_t {
     pub response: idem_response_t,
     /// The caller's; it waits with it, or frees it.
     pub waiter: *mut crate::wait::idem_waiter_t,
+    /// Of a replay or an eviction: the value that `idem_complete_value` was given; otherwise 0. A replay that has
+    /// one holds it by its `response`, which has no bytes.
+    pub value: u64,
     /// Reserved; zero.
-    pub more: [u64; 4],
+    pub more: [u64; 3],
 }
 
 /// How a completion was stored.
@@ -479,7 +484,7 @@ pub struct idem_event_t {
     pub more: [u64; 2],
 }
 
-/// An end of a wait, as `idem_poll` hands it out.
+/// An end of a wait, or of a value, as `idem_poll` hands it out.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct idem_ended_t {

@@ -38,7 +38,8 @@ const NOTHING: idem_outcome_t = idem_outcome_t {
     lease: idem_lease_t { opaque: [0; 8] },
     response: crate::response::NO_RESPONSE,
     waiter: core::ptr::null_mut(),
-    more: [0; 4],
+    value: 0,
+    more: [0; 3],
 };
 
 enum Way {

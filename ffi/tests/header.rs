@@ -9,7 +9,7 @@ fn root() -> PathBuf {
 }
 
 /// In the order of the header.
-const SOURCES: [&str; 16] = [
+const SOURCES: [&str; 17] = [
     "version",
     "status",
     "types",
@@ -23,6 +23,7 @@ const SOURCES: [&str; 16] = [
     "lease",
     "wait",
     "queue",
+    "value",
     "response",
     "inspect",
     "operate",

@@ -40,7 +40,7 @@ fn the_layout_is_what_it_was() {
         idem_response_t { data len opaque }
         idem_info_t { age_ms left_ms owner }
         idem_outcome_t { kind origin attempt reason state limit is_error reserved info lease
-            response waiter more }
+            response waiter value more }
         idem_ending_t { lease response status completion }
         idem_lease_info_t { left_ms key_hash more }
         idem_peek_t { state reason is_error has_response halt reserved len info more }
@@ -67,7 +67,7 @@ fn the_layout_is_what_it_was() {
             IDEM_ON_END_HALT }
         idem_claim_flag_t { IDEM_CLAIM_FINGERPRINT IDEM_CLAIM_NO_WAIT IDEM_CLAIM_NO_EXECUTE }
         idem_outcome_kind_t { IDEM_EXECUTE IDEM_IN_FLIGHT IDEM_REPLAY IDEM_DONE IDEM_MISMATCH
-            IDEM_CANCELLED IDEM_HALTED IDEM_NO_ROOM IDEM_CLOSED IDEM_WAIT_OVER }
+            IDEM_CANCELLED IDEM_HALTED IDEM_NO_ROOM IDEM_CLOSED IDEM_WAIT_OVER IDEM_EVICTED }
         idem_origin_t { IDEM_ORIGIN_FRESH IDEM_ORIGIN_AFTER_CANCEL IDEM_ORIGIN_AFTER_EXPIRY }
         idem_state_t { IDEM_STATE_VACANT IDEM_STATE_IN_FLIGHT IDEM_STATE_COMPLETED
             IDEM_STATE_CANCELLED IDEM_STATE_HALTED }

@@ -242,7 +242,7 @@ impl World {
         let (reason, policy) = (dice.number() as u32, u32::from(dice.byte() % 5));
         // SAFETY: as above.
         unsafe {
-            ok(match dice.byte() % 9 {
+            ok(match dice.byte() % 10 {
                 0 | 1 => idem_complete(engine, lease, dice.bytes(POOL), dice.number(), out),
                 2 => idem_fail(engine, lease, dice.bytes(POOL), dice.number(), out),
                 3 => idem_cancel(engine, lease, policy, reason),
@@ -252,6 +252,11 @@ impl World {
                 7 => {
                     let mut info = core::mem::zeroed();
                     idem_lease_info(engine, lease, dice.at(&raw mut info))
+                }
+                8 => {
+                    let (value, weight) = (dice.word(), dice.number());
+                    let queue = dice.at(self.queue);
+                    idem_complete_value(engine, lease, value, weight, queue, dice.number(), out)
                 }
                 _ => {
                     let response = idem_bytes_t { data: POOL.as_ptr().cast(), len: POOL.len() };

@@ -290,6 +290,8 @@ enum idem_outcome_kind_t
     IDEM_CLOSED = 9,
     // A wait's time is up. Its place in the queue was given back.
     IDEM_WAIT_OVER = 10,
+    // Only in a queue, and no end of a wait: a `value` is over, nobody has it any more.
+    IDEM_EVICTED = 11,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -843,8 +845,11 @@ typedef struct idem_outcome_t {
     struct idem_response_t response;
     // The caller's; it waits with it, or frees it.
     struct idem_waiter_t *waiter;
+    // Of a replay or an eviction: the value that `idem_complete_value` was given; otherwise 0. A replay that has
+    // one holds it by its `response`, which has no bytes.
+    uint64_t value;
     // Reserved; zero.
-    uint64_t more[4];
+    uint64_t more[3];
 } idem_outcome_t;
 
 // An end of one of many leases: what `idem_complete_batch` is to complete, and what came of it.
@@ -875,7 +880,7 @@ typedef struct idem_lease_info_t {
 // may call libidem, should be short and must not block.
 typedef void (*idem_ended_fn)(void *user, const struct idem_outcome_t *outcome);
 
-// An end of a wait, as `idem_poll` hands it out.
+// An end of a wait, or of a value, as `idem_poll` hands it out.
 typedef struct idem_ended_t {
     // The caller's own, as it was given with the wait.
     uint64_t tag;
@@ -1538,8 +1543,11 @@ idem_status_t idem_queue_new(struct idem_queue_t **queue);
 idem_status_t idem_queue_fd(const struct idem_queue_t *queue,
                             int32_t *fd);
 
-// Takes what has ended out of the queue, at most `count` waits. If it leaves something behind the
-// descriptor stays readable. Call it when the descriptor is.
+// Takes what has ended out of the queue, at most `count` waits and values: waits first. If it leaves something
+// behind the descriptor stays readable. Call it when the descriptor is; where there is nothing it costs next to
+// nothing, so also after idem_complete, to wake others of the same loop at once.
+//
+// A value that is over comes as IDEM_EVICTED, with a tag of 0.
 //
 // Ownership: what the outcomes in `events` have is the caller's, as with idem_claim.
 // Threads: any; several may, and share what there is.
@@ -1551,8 +1559,8 @@ idem_status_t idem_poll(const struct idem_queue_t *queue,
                         size_t count,
                         size_t *taken);
 
-// Frees the queue. Waits that have not been handed out are given up, as idem_waiter_free would; nobody may
-// be inside a call with the queue.
+// Frees the queue. Waits that have not been handed out are given up, as idem_waiter_free would, and nobody is
+// told any more of values that end; nobody may be inside a call with the queue.
 //
 // Ownership: `queue` is consumed; null is nothing.
 // Threads: any.
@@ -1560,6 +1568,29 @@ idem_status_t idem_poll(const struct idem_queue_t *queue,
 // Returns: IDEM_OK; IDEM_ERR_MISALIGNED.
 // Since: 0.
 idem_status_t idem_queue_free(struct idem_queue_t *queue);
+
+// As idem_complete, with a value in place of a response: 64 bits of the caller's, which stand for something
+// that it keeps elsewhere, an object of a language with a garbage collector, say. Replays have it in
+// `outcome.value`, and hold it until their `response` is released.
+//
+// When the record is over and nobody holds it any more, `queue` hands out an IDEM_EVICTED with it: once for each
+// call, also where the value is not stored. It counts `weight` bytes against the engine's limits, besides 128
+// for its record.
+//
+// Ownership: `engine` and `queue` are borrowed; the queue need not outlive the value. The value is consumed, also
+//   with IDEM_STALE and IDEM_ERR_WRONG_ENGINE: its eviction comes at once then. With any other error nothing
+//   was consumed.
+// Threads: any.
+// Blocks: no; calls the callbacks of those who wait. Allocates.
+// Returns: as idem_complete.
+// Since: 0.
+idem_status_t idem_complete_value(const struct idem_engine_t *engine,
+                                  struct idem_lease_t lease,
+                                  uint64_t value,
+                                  uint64_t weight,
+                                  const struct idem_queue_t *queue,
+                                  uint64_t retention_ms,
+                                  uint32_t *completion);
 
 // The first byte of a response; null if it has none, or was released.
 //
