@@ -157,10 +157,8 @@ fn renewed(policy: &Policy, stored: Stored<'_>, replay: &Replay, client: Client)
     if let Some(name) = &policy.lifetime_header {
         added.push(field(name, &replay.info().left.as_secs().to_string()));
     }
-    // These say nothing of a body, or of another one (RFC 9110, section 8.6); and with trailers the length is not
-    // said ahead.
-    let has_no_body = client.is_head || matches!(status, 100..=199 | 204 | 304);
-    if !has_no_body && stored.trailers().next().is_none() {
+    // With trailers the length is not said ahead.
+    if !client.has_no_body(status) && stored.trailers().next().is_none() {
         added.push(field("content-length", &stored.body().len().to_string()));
     }
     (status, added)

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::policy::{Fate, Policy};
+use crate::policy::{Body, Fate, Identity, Policy};
 
 /// The longest lease or retention: the engine's ten years.
 pub(crate) const LONGEST: Duration = Duration::from_secs(3650 * 86_400);
@@ -34,11 +34,13 @@ impl Policy {
     /// Whether this policy can be carried out, as [`Gate::builder`](crate::Gate::builder) sees to.
     ///
     /// # Errors
-    /// The first field that is wrong: a name or a method that HTTP has no place for, a duration of none or of
-    /// more than ten years, statuses that are none, a key of no length or of more than the engine takes.
+    /// The first field that is wrong: a name or a method that HTTP has no place for, or that says where a message
+    /// ends; a duration of none or of more than ten years; statuses that are none; a key of no length or of more
+    /// than the engine takes; a path without its slash; requests that are their own keys and say nothing.
     pub fn check(&self) -> Result<(), PolicyError> {
         const NAME: &str = "is not a name of HTTP: letters, digits and !#$%&'*+-.^_`|~";
         const VALUE: &str = "has what a header field cannot have";
+        const FRAMING: &str = "says where a message ends";
         const LONG: &str = "is longer than ten years";
         let is_long = |time: Duration| time > LONGEST;
         let are_names = |names: &[String]| names.iter().all(|name| is_name(name));
@@ -51,6 +53,15 @@ impl Policy {
         for (is_right, field, why) in [
             (is_name(&self.header), "header", NAME),
             (are_names(&self.methods), "methods", NAME),
+            (!self.methods.iter().any(|name| is_lower(name)), "methods", "has one in lower case"),
+            (
+                self.excluded_paths.iter().all(|path| path.starts_with('/')),
+                "excluded_paths",
+                "has one that does not begin with a slash",
+            ),
+            (!is_framing(&self.header), "header", FRAMING),
+            (says_something(self), "says", "has nothing that tells one request from another"),
+            (!self.body_timeout.is_zero(), "body_timeout", "is no time at all"),
             (length.contains(&self.key_length_max), "key_length_max", "is not from 1 to 65536"),
             (are_names(&self.says.headers), "says.headers", NAME),
             (!self.lease.is_zero(), "lease", "is no time at all"),
@@ -58,6 +69,11 @@ impl Policy {
             (!is_long(self.retention), "retention", LONG),
             (!self.fates.iter().any(|rule| kept_long(rule.fate)), "fates", LONG),
             (!kept_long(self.interrupted), "interrupted", LONG),
+            (
+                self.interrupted != Fate::Share,
+                "interrupted",
+                "cannot be shared: there is no response",
+            ),
             (
                 self.fates.iter().all(|rule| rule.from <= rule.to),
                 "fates",
@@ -67,7 +83,9 @@ impl Policy {
             (are_names(&self.stored_headers), "stored_headers", NAME),
             (replay.is_none_or(|(name, ..)| is_name(name)), "replay_header", NAME),
             (replay.is_none_or(values), "replay_header", VALUE),
+            (!replay.is_some_and(|(name, ..)| is_framing(name)), "replay_header", FRAMING),
             (self.lifetime_header.as_deref().is_none_or(is_name), "lifetime_header", NAME),
+            (!self.lifetime_header.as_deref().is_some_and(is_framing), "lifetime_header", FRAMING),
             (
                 self.statuses.iter().all(|(_, status)| (400..600).contains(status)),
                 "statuses",
@@ -91,6 +109,26 @@ impl Policy {
 fn is_name(name: &str) -> bool {
     let is_tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !name.is_empty() && name.bytes().all(is_tchar)
+}
+
+fn is_lower(name: &str) -> bool {
+    name.bytes().any(|byte| byte.is_ascii_lowercase())
+}
+
+fn is_framing(name: &str) -> bool {
+    ["content-length", "transfer-encoding", "connection", "trailer", "upgrade", "te"]
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Where a request is its own key, something of it has to count.
+fn says_something(policy: &Policy) -> bool {
+    let says = &policy.says;
+    policy.identity == Identity::Header
+        || says.path
+        || says.query
+        || !says.headers.is_empty()
+        || says.body != Body::Ignored
 }
 
 /// Visible ASCII and spaces, of the values that a field may have (RFC 9110, section 5.5).
@@ -127,10 +165,21 @@ mod tests {
         let rule = |from, to, fate| vec![Rule { from, to, fate }];
         let long = LONGEST + Duration::from_millis(1);
         let address = Some(text("https://x/>\r\n"));
-        let cases: [(&str, &dyn Fn(&mut Policy)); 20] = [
+        let cases: [(&str, &dyn Fn(&mut Policy)); 27] = [
             ("header", &|policy| policy.header = text("")),
             ("header", &|policy| policy.header = text("idempotency key")),
             ("methods", &|policy| policy.methods.push(text("PO\nST"))),
+            ("methods", &|policy| policy.methods.push(text("post"))),
+            ("excluded_paths", &|policy| policy.excluded_paths.push(text("health"))),
+            ("header", &|policy| policy.header = text("Content-Length")),
+            ("says", &|policy| {
+                policy.identity = Identity::HeaderElseFingerprint;
+                policy.says.body = Body::Ignored;
+                (policy.says.path, policy.says.query) = (false, false);
+            }),
+            ("body_timeout", &|policy| policy.body_timeout = Duration::ZERO),
+            ("interrupted", &|policy| policy.interrupted = Fate::Share),
+            ("lifetime_header", &|policy| policy.lifetime_header = Some(text("te"))),
             ("key_length_max", &|policy| policy.key_length_max = 0),
             ("key_length_max", &|policy| policy.key_length_max = 65_537),
             ("says.headers", &|policy| policy.says.headers.push(text(":x"))),

@@ -238,8 +238,7 @@ impl Gate {
     /// What is known of a request by its head.
     pub fn admit(&self, head: &Head<'_>, overrides: Overrides) -> Admission {
         let Shared { policy, hooks, engine, .. } = &*self.0;
-        let is_upgrade = head.values("upgrade").next().is_some();
-        if overrides.is_off || is_upgrade || !policy.applies(head.method, head.path) {
+        if overrides.is_off || !policy.applies(head.method, head.path) {
             return Admission::Pass;
         }
         let client = Client::of(head);
@@ -258,6 +257,11 @@ impl Gate {
         };
         if key.is_none() && policy.identity == Identity::Header {
             return if policy.require_key { refused(Refusal::Missing) } else { Admission::Pass };
+        }
+        // Nobody's answer but its own could be of use to it. One with a key of its own is a request like others:
+        // clients that know HTTP/2 offer that with each.
+        if key.is_none() && head.values("upgrade").next().is_some() {
+            return Admission::Pass;
         }
         Admission::Keyed(Box::new(Keyed {
             gate: self.clone(),

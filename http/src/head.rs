@@ -40,4 +40,10 @@ impl Client {
     pub(crate) fn of(head: &Head<'_>) -> Self {
         Self { is_grpc: head.is_grpc(), is_head: head.method == "HEAD" }
     }
+
+    /// Whether an answer with this status has no body, so that a length in its head is of another one (RFC 9110,
+    /// section 8.6).
+    pub(crate) fn has_no_body(self, status: u16) -> bool {
+        self.is_head || matches!(status, 100..=199 | 204 | 304)
+    }
 }

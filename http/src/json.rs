@@ -9,7 +9,7 @@
 //! Paths are member names with dots between them; arrays are passed through: `items.price` is the price of
 //! each item.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use json_event_parser::{JsonEvent, SliceJsonParser};
 
@@ -18,13 +18,16 @@ const DEPTH_MAX: usize = 128;
 
 /// A value whose numbers are as they were written: no reader's idea of their size or precision comes between.
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum Value {
+enum Value<'a> {
     /// `null`, `true`, `false`, or a number.
-    Word(String),
-    String(String),
-    Array(Vec<Value>),
-    Object(BTreeMap<String, Value>),
+    Word(Cow<'a, str>),
+    String(Cow<'a, str>),
+    Array(Vec<Self>),
+    /// In the order of the names, each once.
+    Object(Vec<Member<'a>>),
 }
+
+type Member<'a> = (Cow<'a, str>, Value<'a>);
 
 /// What of a body counts.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,41 +51,70 @@ pub(crate) fn canonical(body: &[u8], select: &Select) -> Option<Vec<u8>> {
 }
 
 /// An array or an object that is not over yet, and the name of its member that is to come.
-struct Open {
-    value: Value,
-    name: String,
+struct Open<'a> {
+    value: Value<'a>,
+    name: Cow<'a, str>,
 }
 
-fn read(body: &[u8]) -> Option<Value> {
+impl<'a> Open<'a> {
+    fn new(value: Value<'a>) -> Self {
+        Self { value, name: Cow::Borrowed("") }
+    }
+
+    /// The value, which is over: no larger than it must be, for there may be many.
+    fn over(self) -> Value<'a> {
+        match self.value {
+            Value::Array(mut items) => {
+                items.shrink_to_fit();
+                Value::Array(items)
+            }
+            Value::Object(mut members) => {
+                // Of two with one name the later one is to be first, and stay.
+                members.reverse();
+                members.sort_by(|(a, _), (b, _)| a.as_bytes().cmp(b.as_bytes()));
+                members.dedup_by(|(later, _), (earlier, _)| later == earlier);
+                members.shrink_to_fit();
+                Value::Object(members)
+            }
+            word => word,
+        }
+    }
+}
+
+fn read(body: &[u8]) -> Option<Value<'_>> {
     let mut parser = SliceJsonParser::new(body);
-    let mut open: Vec<Open> = Vec::new();
+    let mut open: Vec<Open<'_>> = Vec::new();
     let mut whole = None;
     while open.len() <= DEPTH_MAX {
         let value = match parser.parse_next().ok()? {
-            JsonEvent::Null => Value::Word(String::from("null")),
-            JsonEvent::Boolean(value) => Value::Word(value.to_string()),
-            JsonEvent::Number(digits) => Value::Word(digits.to_ascii_lowercase()),
-            JsonEvent::String(text) => Value::String(text.into_owned()),
+            JsonEvent::Null => Value::Word(Cow::Borrowed("null")),
+            JsonEvent::Boolean(true) => Value::Word(Cow::Borrowed("true")),
+            JsonEvent::Boolean(false) => Value::Word(Cow::Borrowed("false")),
+            JsonEvent::Number(digits) if digits.contains('E') => {
+                Value::Word(digits.to_ascii_lowercase().into())
+            }
+            JsonEvent::Number(digits) => Value::Word(digits),
+            JsonEvent::String(text) => Value::String(text),
             JsonEvent::ObjectKey(name) => {
-                open.last_mut()?.name = name.into_owned();
+                open.last_mut()?.name = name;
                 continue;
             }
             JsonEvent::StartArray => {
-                open.push(Open { value: Value::Array(Vec::new()), name: String::new() });
+                open.push(Open::new(Value::Array(Vec::new())));
                 continue;
             }
             JsonEvent::StartObject => {
-                open.push(Open { value: Value::Object(BTreeMap::new()), name: String::new() });
+                open.push(Open::new(Value::Object(Vec::new())));
                 continue;
             }
-            JsonEvent::EndArray | JsonEvent::EndObject => open.pop()?.value,
+            JsonEvent::EndArray | JsonEvent::EndObject => open.pop()?.over(),
             JsonEvent::Eof => return whole,
         };
         match open.last_mut() {
             None => whole = Some(value),
             Some(Open { value: Value::Array(items), .. }) => items.push(value),
             Some(Open { value: Value::Object(members), name }) => {
-                members.insert(core::mem::take(name), value);
+                members.push((core::mem::take(name), value));
             }
             Some(_) => return None,
         }
@@ -90,33 +122,34 @@ fn read(body: &[u8]) -> Option<Value> {
     None
 }
 
-fn remove(value: &mut Value, path: &str) {
+fn remove(value: &mut Value<'_>, path: &str) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| remove(item, path)),
-        Value::Object(members) => match path.split_once('.') {
-            None => drop(members.remove(path)),
-            Some((first, rest)) => {
-                if let Some(member) = members.get_mut(first) {
+        Value::Object(members) => {
+            members.retain(|(name, _)| name != path);
+            for (name, member) in members {
+                let rest = path.strip_prefix(&**name).and_then(|rest| rest.strip_prefix('.'));
+                if let Some(rest) = rest {
                     remove(member, rest);
                 }
             }
-        },
+        }
         _ => {}
     }
 }
 
 /// What is left of a value if only these paths count. An object that has none of them is left empty.
-fn only(value: &Value, paths: &[String]) -> Value {
+fn only<'a>(value: &Value<'a>, paths: &[String]) -> Value<'a> {
     match value {
         Value::Array(items) => Value::Array(items.iter().map(|item| only(item, paths)).collect()),
         Value::Object(members) => {
             let kept = members.iter().filter_map(|(name, member)| {
-                if paths.iter().any(|path| path == name) {
+                if paths.iter().any(|path| *path == **name) {
                     return Some((name.clone(), member.clone()));
                 }
                 let below: Vec<String> = paths
                     .iter()
-                    .filter_map(|path| path.strip_prefix(name.as_str())?.strip_prefix('.'))
+                    .filter_map(|path| path.strip_prefix(&**name)?.strip_prefix('.'))
                     .map(str::to_owned)
                     .collect();
                 (!below.is_empty()).then(|| (name.clone(), only(member, &below)))
@@ -127,7 +160,7 @@ fn only(value: &Value, paths: &[String]) -> Value {
     }
 }
 
-fn write(value: &Value, bytes: &mut Vec<u8>) {
+fn write(value: &Value<'_>, bytes: &mut Vec<u8>) {
     match value {
         Value::Word(word) => bytes.extend_from_slice(word.as_bytes()),
         Value::String(text) => write_string(text, bytes),
@@ -194,6 +227,7 @@ mod tests {
         assert_eq!(all("1.10"), "1.10");
         assert_eq!(all("123456789012345678901234567890"), "123456789012345678901234567890");
         assert_eq!(all(r#"{"a":1,"a":2}"#), r#"{"a":2}"#);
+        assert_eq!(all(r#"{"b":1,"a":1,"b":2,"a":[2],"b":3}"#), r#"{"a":[2],"b":3}"#);
         assert_eq!(all("-0.50E+07"), "-0.50e+07");
         assert_eq!(all(r#"{"":[],"b":{}}"#), r#"{"":[],"b":{}}"#);
     }
@@ -229,5 +263,10 @@ mod tests {
             r#"{"id":1,"items":[{"price":3}]}"#
         );
         assert_eq!(with(body, Select::Only, &["none"]), "{}");
+        // A name may have a dot in it.
+        let body = r#"{"a.b":1,"a":{"b":2,"c.d":{"e":3}}}"#;
+        assert_eq!(with(body, Select::Except, &["a.b"]), r#"{"a":{"c.d":{"e":3}}}"#);
+        assert_eq!(with(body, Select::Except, &["a.c.d.e"]), r#"{"a":{"b":2,"c.d":{}},"a.b":1}"#);
+        assert_eq!(with(body, Select::Only, &["a.b"]), r#"{"a":{"b":2},"a.b":1}"#);
     }
 }

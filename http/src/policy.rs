@@ -112,8 +112,9 @@ pub struct Policy {
     pub body_max: usize,
     /// How long such a body may take to come.
     pub body_timeout: Duration,
-    /// The most bytes of a response's body that are kept. Of a longer one it is only known that it was sent. The
-    /// engine's own limit of one response counts its headers too, and may be lower.
+    /// The most bytes of a response's body that are kept. Of a longer one it is only known that it was sent; or, if
+    /// the request is its own key, that is not kept either. The engine's own limit of one response (1 MiB, unless
+    /// its builder says otherwise) counts header fields too, and may be lower.
     pub response_max: usize,
     /// What duplicates get while the first is not answered.
     pub while_in_flight: WhileInFlight,
@@ -183,7 +184,7 @@ impl Policy {
             },
             body_max: 1 << 20,
             body_timeout: Duration::from_secs(30),
-            response_max: 1 << 20,
+            response_max: (1 << 20) - (64 << 10),
             while_in_flight: WhileInFlight::Refuse,
             replay: true,
             fates,
@@ -266,9 +267,16 @@ impl Policy {
             fates: vec![Rule::new(100, 599, Fate::Share)],
             interrupted: Fate::Release,
             retention: Duration::ZERO,
+            // Whoever asks anew goes out anew if the first one seems to hang.
+            lease: Duration::from_secs(10),
+            max_run: Duration::from_secs(30),
             replay_header: None,
             // What a client takes them for: the request failed where it went, or took too long.
-            statuses: vec![(Refusal::GivenUp, 502), (Refusal::Outstanding, 504)],
+            statuses: vec![
+                (Refusal::Answered, 502),
+                (Refusal::GivenUp, 502),
+                (Refusal::Outstanding, 504),
+            ],
             ..Self::ietf()
         }
     }

@@ -1,5 +1,6 @@
 //! A response in memory, as a handler gave it.
 
+use crate::head::Client;
 use crate::policy::Policy;
 use crate::wire::{self, Field, WireError};
 
@@ -59,9 +60,9 @@ impl Response {
     }
 }
 
-impl ResponseRef<'_> {
+impl<'a> ResponseRef<'a> {
     pub(crate) fn to_owned(self) -> Response {
-        let own = |fields: &[Field<'_>]| {
+        let own = |fields: &[Field<'a>]| {
             fields.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect()
         };
         let (headers, trailers) = (own(self.headers), own(self.trailers));
@@ -79,22 +80,29 @@ impl ResponseRef<'_> {
         said.or_else(|| header("grpc-status")).map_or(500, crate::grpc::http_status)
     }
 
-    /// Whether the connection has claimed a field for itself (RFC 9110, section 7.6.1).
-    fn is_of_connection(self, name: &[u8]) -> bool {
+    /// Fields that the connection has for itself (RFC 9110, section 7.6.1). More than there are fields are nobody's.
+    fn of_connection(self) -> Vec<&'a [u8]> {
         let fields =
-            self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(b"connection"));
-        fields
-            .flat_map(|(_, value)| value.split(|byte| *byte == b','))
-            .any(|option| option.trim_ascii().eq_ignore_ascii_case(name))
+            self.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"connection"));
+        let options = fields.flat_map(|(_, value)| value.split(|byte| *byte == b','));
+        options.map(<[u8]>::trim_ascii).take(self.headers.len()).collect()
     }
 
     /// As it is stored: without what is of the connection or the moment.
     ///
     /// # Errors
     /// [`WireError::Length`]: something in it is longer than 4 GiB.
-    pub(crate) fn write(self, policy: &Policy) -> Result<Vec<u8>, WireError> {
-        let is_stored = |(name, _): &Field<'_>| policy.stores(name) && !self.is_of_connection(name);
-        let stored = self.headers.iter().copied().filter(is_stored);
-        wire::write(self.status, stored, self.trailers.iter().copied(), self.body)
+    pub(crate) fn write(self, policy: &Policy, client: Client) -> Result<Vec<u8>, WireError> {
+        let nominated = self.of_connection();
+        let is_nominated =
+            |name: &[u8]| nominated.iter().any(|known| known.eq_ignore_ascii_case(name));
+        // What cannot be counted again: it is of a body that is not here.
+        let has_length = client.has_no_body(self.status);
+        let is_length = |name: &[u8]| has_length && name.eq_ignore_ascii_case(b"content-length");
+        let is_stored =
+            |name: &[u8]| is_length(name) || (policy.stores(name) && !is_nominated(name));
+        let headers = self.headers.iter().copied().filter(|(name, _)| is_stored(name));
+        let trailers = self.trailers.iter().copied().filter(|(name, _)| policy.stores(name));
+        wire::write(self.status, headers, trailers, self.body)
     }
 }

@@ -3,9 +3,10 @@
 use core::time::Duration;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use idem::{Lease, Reason, Stale};
+use idem::{Completion, Lease, Reason, Stale};
 
 use crate::answer::field;
+use crate::check::LONGEST;
 use crate::control::Control;
 use crate::gate::{Gate, Shared};
 use crate::head::Client;
@@ -28,10 +29,16 @@ pub struct Ticket {
 pub struct Finished {
     /// Header fields to add to the response that is sent.
     pub headers: Fields,
-    /// What became of it, or was to.
+    /// What became of it, or was to. Of what is kept it is said in `headers` if there was room for it.
     pub fate: Fate,
     /// Whether that came about: not, if the handler was too slow and somebody else has taken over.
     pub is_settled: bool,
+}
+
+impl Finished {
+    fn too_late(fate: Fate) -> Self {
+        Self { headers: Fields::new(), fate, is_settled: false }
+    }
 }
 
 impl Ticket {
@@ -77,17 +84,20 @@ impl Ticket {
         let fate = self.control.fate(self.policy(), response.deciding_status());
         let kept = self.kept(fate);
         // While the ticket has the lease: if a hook panics, it is an interrupted request.
-        let bytes = kept.map(|_| bytes_of(&self.gate, response));
-        let is_settled = match (self.lease.take(), kept.zip(bytes)) {
-            (None, _) => false,
-            (Some(lease), Some((time, bytes))) => lease.complete_owned_for(bytes, time).is_ok(),
-            (Some(lease), None) => give_up(lease, fate),
+        let bytes = kept.map(|_| bytes_of(&self.gate, response, self.client));
+        let Some(lease) = self.lease.take() else { return Finished::too_late(fate) };
+        let Some((time, bytes)) = kept.zip(bytes) else {
+            return Finished { headers: Fields::new(), fate, is_settled: give_up(lease, fate) };
         };
-        let headers = match kept {
-            Some(time) if is_settled => first_headers(self.policy(), time),
-            _ => Fields::new(),
-        };
-        Finished { headers, fate, is_settled }
+        match lease.complete_owned_for(bytes, time) {
+            Ok(Completion::Stored) => {
+                let headers = first_headers(self.policy(), time);
+                Finished { headers, fate, is_settled: true }
+            }
+            // Done, and its response is not there to be replayed.
+            Ok(_) => Finished { headers: Fields::new(), fate, is_settled: true },
+            Err(_) => Finished::too_late(fate),
+        }
     }
 
     /// Settles a request that could not be handled at all, as by a client whose connection failed. Where the
@@ -109,8 +119,10 @@ impl Ticket {
             self.interrupt();
             return Finished { headers: Fields::new(), fate, is_settled: true };
         }
-        // There is nothing to share.
-        let kept = self.kept(fate).filter(|_| fate != Fate::Share);
+        // There is nothing to share; and where the request is its own key, nothing that must not be done again.
+        let is_repeatable = self.gate.0.policy.identity == Identity::Fingerprint;
+        let may_repeat = fate == Fate::Share || (is_repeatable && !self.control.has_begun());
+        let kept = self.kept(fate).filter(|_| !may_repeat);
         let is_settled = match (self.lease.take(), kept) {
             (None, _) => false,
             // No response of the wire format is empty: a replay of it is an answer that is not there.
@@ -124,7 +136,7 @@ impl Ticket {
     fn kept(&self, fate: Fate) -> Option<Duration> {
         match fate {
             Fate::Keep => Some(self.retention.unwrap_or(self.policy().retention)),
-            Fate::KeepFor(time) => Some(time),
+            Fate::KeepFor(time) => Some(time.min(LONGEST)),
             Fate::Share => Some(self.retention.unwrap_or_default()),
             Fate::Release | Fate::Halt => None,
         }
@@ -136,9 +148,9 @@ impl Ticket {
         let fate = self.control.interrupted(policy);
         match self.kept(fate) {
             Some(time) => {
-                let answer = self.gate.refused(Refusal::Unknown, self.client).to_response();
+                let answer = || self.gate.refused(Refusal::Unknown, self.client).to_response();
+                let bytes = || answer().look(|answer| bytes_of(&self.gate, answer, self.client));
                 // A hook that panics while another panic is under way must not end the process.
-                let bytes = || answer.look(|answer| bytes_of(&self.gate, answer));
                 let bytes = catch_unwind(AssertUnwindSafe(bytes));
                 let _ = match bytes {
                     Ok(bytes) => lease.complete_owned_for(bytes, time).is_ok(),
@@ -157,14 +169,14 @@ impl Drop for Ticket {
 }
 
 /// A response as it is stored.
-fn bytes_of(gate: &Gate, response: ResponseRef<'_>) -> Vec<u8> {
+fn bytes_of(gate: &Gate, response: ResponseRef<'_>, client: Client) -> Vec<u8> {
     let Shared { policy, hooks, .. } = &*gate.0;
     let written = match &hooks.redact {
-        None => response.write(policy),
+        None => response.write(policy, client),
         Some(redact) => {
             let mut response = response.to_owned();
             redact(&mut response);
-            response.look(|response| response.write(policy))
+            response.look(|response| response.write(policy, client))
         }
     };
     // Longer than 4 GiB: done, and not kept.

@@ -116,6 +116,70 @@ fn h3_what_the_connection_has_for_itself_is_not_stored() {
 }
 
 #[test]
+fn h3_trailers_are_stored_as_headers_are() {
+    let lab = Lab::new(Policy::ietf());
+    let field = |name: &str| (name.as_bytes().to_vec(), b"x".to_vec());
+    let response =
+        Response { trailers: vec![field("set-cookie"), field("digest")], ..made(200, "") };
+    lab.execute(&post("\"k\"")).finish(&response);
+    let answer = lab.answer(&post("\"k\""));
+    assert!(answer.trailers().eq([(&b"digest"[..], &b"x"[..])]));
+}
+
+#[test]
+fn h3_an_answer_without_a_body_has_the_length_that_it_had() {
+    let lab = Lab::new(Policy { methods: vec!["HEAD".into()], ..Policy::ietf() });
+    let head = Request { method: "HEAD", ..post("\"k\"") };
+    let mut response = made(200, "");
+    response.headers.push((b"content-length".to_vec(), b"12345".to_vec()));
+    lab.execute(&head).finish(&response);
+    assert_eq!(lab.answer(&head).header("content-length"), Some(&b"12345"[..]));
+}
+
+#[test]
+fn h4_what_has_no_room_is_not_said_to_be_kept() {
+    let engine = Engine::builder().max_response(100).build().unwrap();
+    let policy = Policy { lifetime_header: Some("x-kept".into()), ..Policy::ietf() };
+    let gate = Gate::new(&engine, policy, global).unwrap();
+    let lab = Lab { gate, clock: ManualClock::new() };
+    let finished = lab.execute(&post("\"k\"")).finish(&made(200, &"x".repeat(200)));
+    assert_eq!((finished.headers, finished.is_settled), (vec![], true));
+    assert_eq!(lab.refusal(&post("\"k\"")), Some(Refusal::Answered));
+}
+
+#[test]
+fn h4_what_is_its_own_key_is_made_again_if_it_was_not_kept() {
+    let engine = Engine::builder().max_response(100).build().unwrap();
+    let methods = vec!["POST".into()];
+    let policy = Policy { methods, retention: Duration::from_secs(9), ..Policy::coalesce() };
+    let policy = Policy { fates: vec![Rule { from: 100, to: 599, fate: Fate::Keep }], ..policy };
+    let gate = Gate::new(&engine, policy, global).unwrap();
+    let lab = Lab { gate, clock: ManualClock::new() };
+    // Longer than is kept, as its length says beforehand; and as the engine finds.
+    let finished = lab.execute(&post("")).finish_without_body(200, false);
+    assert!(finished.is_settled);
+    lab.execute(&post("")).finish(&made(200, &"x".repeat(200)));
+    lab.execute(&post("")).finish(&made(200, ""));
+    assert_eq!(lab.answer(&post("")).status(), 200);
+}
+
+#[test]
+fn l8_a_renderer_that_panics_leaves_the_key_halted() {
+    let engine = Engine::new().unwrap();
+    let render = |refusal, _| {
+        assert!(refusal != Refusal::Unknown, "as planned");
+        None
+    };
+    let gate = Gate::builder(&engine, Policy::stripe_v1(), global).render_with(render);
+    let lab = Lab { gate: gate.build().unwrap(), clock: ManualClock::new() };
+    let ticket = lab.execute(&post("k"));
+    ticket.control().side_effects_began();
+    drop(ticket);
+    let key = engine.key(idem::Scope::None, b"k").unwrap();
+    assert!(matches!(engine.claim(key), Ok(idem::Outcome::Halted(_))));
+}
+
+#[test]
 fn k4_another_request_with_the_same_key_is_a_mismatch() {
     let lab = Lab::new(Policy::ietf());
     lab.execute(&post("\"k\"")).finish(&made(200, ""));
@@ -364,7 +428,11 @@ fn k6_a_request_can_say_whose_it_is() {
         headers: vec![("upgrade", "websocket"), ("idempotency-key", "\"k\"")],
         ..post("")
     };
-    assert!(matches!(lab.admit(&upgrade), Admission::Pass));
+    // Clients that know HTTP/2 offer it with each request.
+    drop(lab.execute(&upgrade));
+    let policy = Policy { identity: Identity::HeaderElseFingerprint, ..Policy::ietf() };
+    let bare = Request { headers: vec![("upgrade", "websocket")], ..post("") };
+    assert!(matches!(Lab::new(policy).admit(&bare), Admission::Pass));
 }
 
 #[test]

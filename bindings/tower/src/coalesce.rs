@@ -1,16 +1,25 @@
 //! Outgoing clients: identical calls at the same time go out once.
 
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
 use idem::Engine;
-use idem_http::{Gate, Policy, Routes, WhileInFlight, global};
+use idem_http::{Gate, Policy, Routes, WhileInFlight};
 use tower_layer::Layer;
 
 use crate::layer::Idempotency;
 
+/// Services that were made: the number of each is the scope of its keys.
+static SERVICES: AtomicU64 = AtomicU64::new(0);
+
 /// Sends identical requests once: whoever asks while the first one is under way gets its response, or the error
 /// that it shares. What is identical is what the [`coalesce`](Policy::coalesce) profile counts: method, address,
 /// the headers that choose or authorize a response, and the body.
+///
+/// The clones of one service share; two services do not, since credentials that are added further in may be each
+/// its own. What is added there for one tenant must be for all whose requests go through.
+///
+/// A call that seems to hang is waited for as long as the profile's `max_run`, 30 seconds: then the next one goes out.
 ///
 /// One request is told apart otherwise by [`Overrides`](idem_http::Overrides) in its extensions: with a key of
 /// its own, another time to wait, a retention, or not at all. With a scope, a namespace, hooks or a policy of one's
@@ -90,7 +99,10 @@ impl<S> Layer<S> for CoalesceLayer {
         policy.methods.retain(|method| {
             self.is_enabled && http::Method::from_bytes(method.as_bytes()).is_ok()
         });
+        // Relaxed: a number.
+        let number = SERVICES.fetch_add(1, Ordering::Relaxed).to_le_bytes();
+        let gate = Gate::new(&self.engine, policy, move |_| Some(number.to_vec()));
         // With a policy that cannot be carried out, which this one cannot be, every request would go out.
-        Idempotency::by(inner, Routes::new(Gate::new(&self.engine, policy, global).ok()))
+        Idempotency::by(inner, Routes::new(gate.ok()))
     }
 }

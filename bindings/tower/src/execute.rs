@@ -4,11 +4,11 @@ use core::future::poll_fn;
 use core::pin::{Pin, pin};
 use core::task::Poll;
 use core::time::Duration;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame};
@@ -58,8 +58,13 @@ where
     };
     parts.extensions.insert(ticket.control());
     let request = Request::from_parts(parts, body);
+    // For as long as somebody is there to read a response that is streamed.
+    let client = Arc::new(());
+    let reader = streams.then(|| Arc::downgrade(&client));
     // It goes on although the client goes away.
-    Outliving::new(in_span(execute(service, request, ticket, streams))).await
+    let done = Outliving::new(in_span(execute(service, request, ticket, reader))).await;
+    drop(client);
+    done
 }
 
 /// Work in the caller's span.
@@ -129,12 +134,13 @@ async fn wait(waiting: Waiting) -> Decision {
     waited.ended(outcome.unwrap_or(WaitOutcome::TimedOut))
 }
 
-/// The handler, and what becomes of its response. The lease is kept alive meanwhile (L9).
+/// The handler, and what becomes of its response: streamed, if it has a `reader` that is still there. The lease is
+/// kept alive meanwhile (L9).
 async fn execute<S, B, R>(
     mut service: S,
     request: Request<RequestBody<B>>,
     ticket: Ticket,
-    streams: bool,
+    reader: Option<Weak<()>>,
 ) -> Result<Response<ResponseBody<R>>, S::Error>
 where
     S: Service<Request<RequestBody<B>>, Response = Response<R>>,
@@ -151,17 +157,23 @@ where
     };
     let (mut parts, body) = response.into_parts();
     let (status, room) = (parts.status.as_u16(), ticket.policy().response_max);
+    let has_body = !is_head && !matches!(status, 204 | 304);
+    let length = length_of(&parts.headers).filter(|_| has_body);
+    let is_streamed = reader.is_some_and(|reader| reader.strong_count() > 0);
     // What has nothing in it is not read by those who send it: it has ended.
-    let is_empty = body.is_end_stream() || matches!(status, 204 | 304);
-    if streams && !is_head && !is_empty {
+    if is_streamed && has_body && !body.is_end_stream() {
         let ticket: Shared = Arc::new(Mutex::new(Some(ticket)));
         tokio::spawn(keep_alive(Arc::downgrade(&ticket), begun));
         let headers = fields(&parts.headers);
         let kept = idem_http::Response { status, headers, ..Default::default() };
-        let tee = Tee::of(body, ticket, kept, room);
+        let tee = Tee::of(body, ticket, kept, length, room);
         return Ok(Response::from_parts(parts, ResponseBody::tee(tee)));
     }
-    let (held, rest) = alive(&ticket, begun, collect(body, room)).await;
+    let (held, mut rest) = alive(&ticket, begun, collect(body, room)).await;
+    let is_whole = length.is_none_or(|length| length == held.data().len() as u64);
+    if matches!(rest, Rest::Nothing) && !is_whole {
+        rest = Rest::CutOff("the body has another length than its head says".into());
+    }
     let body = match rest {
         Rest::Nothing => {
             let trailers: Vec<_> = held.trailers().into_iter().flatten().map(borrowed).collect();
@@ -185,6 +197,11 @@ where
         }
     };
     Ok(Response::from_parts(parts, body))
+}
+
+/// The length that a head says its body has.
+fn length_of(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// What of a body was not collected.
@@ -242,7 +259,7 @@ fn renewed(ticket: &Ticket, begun: Instant) -> bool {
 }
 
 /// The same while somebody else reads the response.
-async fn keep_alive(ticket: std::sync::Weak<Mutex<Option<Ticket>>>, begun: Instant) {
+async fn keep_alive(ticket: Weak<Mutex<Option<Ticket>>>, begun: Instant) {
     loop {
         let Some(beat) = ticket.upgrade().and_then(|ticket| {
             let ticket = ticket.lock();

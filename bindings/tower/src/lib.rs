@@ -26,8 +26,9 @@
 //! # What is promised
 //! - A request that nothing is done about goes through untouched, its body as a stream.
 //! - A keyed request is read to [`body_max`](idem_http::Policy::body_max) before its key is claimed, if its
-//!   body counts. If its client goes away, its handler goes on as a task of tokio, and its answer is kept for the
-//!   retry. So a keyed handler must be called within a tokio runtime.
+//!   body counts. A handler that is not done at once goes on as a task of tokio, also if its client goes away, and its
+//!   answer is kept for the retry. So a keyed handler must be called within a tokio runtime, and has no task-local
+//!   values of the caller's.
 //! - The answer is sent when it has been stored. It is held in memory until then, but for one that is longer
 //!   than [`response_max`](idem_http::Policy::response_max), which is not kept, or for
 //!   [streamed](IdempotencyLayer::stream_responses) ones, whose promise is weaker.
@@ -36,6 +37,9 @@
 //! - A handler sees and drives what becomes of its request by a [`Control`](idem_http::Control), which is an
 //!   extension of the request. A request is told apart otherwise by [`Overrides`](idem_http::Overrides), an
 //!   extension that a layer outside of this one puts there.
+//!
+//! Whoever waits for another one's answer has a place in the inner service (its readiness) meanwhile: limits of
+//! concurrency go outside of the layer.
 //!
 //! # Seeing it
 //! With the feature `tracing` the field `idempotency` of the current span says what became of a request, if the span

@@ -2,29 +2,28 @@
 
 use core::future::Future;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
+use std::panic::resume_unwind;
 
-use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
-/// Work that is done where it is waited for, as if there were nothing about it; and if nobody waits any more, as a
-/// task of its own.
+/// Work that is done where it is waited for if it is done at once; and otherwise as a task of its own, which needs
+/// nobody to wait for it, or to poll in time.
 pub(crate) struct Outliving<F>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    /// Until it is done, or has panicked.
+    /// Until it was polled once.
     work: Option<Pin<Box<F>>>,
-    runtime: Handle,
+    task: Option<JoinHandle<F::Output>>,
 }
 
 impl<F> Outliving<F>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    /// # Panics
-    /// Outside of a runtime of tokio.
     pub(crate) fn new(work: F) -> Self {
-        Self { work: Some(Box::pin(work)), runtime: Handle::current() }
+        Self { work: Some(Box::pin(work)), task: None }
     }
 }
 
@@ -34,25 +33,24 @@ where
 {
     type Output = F::Output;
 
+    /// # Panics
+    /// Outside of a runtime of tokio; and as the work does.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        // Taken out, so that work that panics is not gone on with.
-        let Some(mut work) = self.work.take() else { return Poll::Pending };
-        let done = work.as_mut().poll(cx);
-        if done.is_pending() {
-            self.work = Some(work);
+        if let Some(mut work) = self.work.take() {
+            let done = work.as_mut().poll(cx);
+            if done.is_ready() {
+                return done;
+            }
+            self.task = Some(tokio::spawn(work));
         }
-        done
-    }
-}
-
-impl<F> Drop for Outliving<F>
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    fn drop(&mut self) {
-        if let Some(work) = self.work.take() {
-            // A runtime that is shutting down drops it: an interrupted request.
-            drop(self.runtime.spawn(work));
+        let Some(task) = &mut self.task else { return Poll::Pending };
+        match ready!(Pin::new(task).poll(cx)) {
+            Ok(done) => Poll::Ready(done),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The runtime is shutting down.
+                Err(_) => Poll::Pending,
+            },
         }
     }
 }

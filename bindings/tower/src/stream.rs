@@ -35,11 +35,16 @@ struct Kept {
 }
 
 impl Kept {
-    fn finish(self) {
+    fn finish(&self) {
         let ticket = self.ticket.lock().take();
         if let Some(ticket) = ticket {
             Seen::Executed(ticket.finish(&self.response).fate).tell();
         }
+    }
+
+    /// It is over: all of it, or less than its head says.
+    fn end(&self) {
+        if self.left.is_none_or(|left| left == 0) { self.finish() } else { self.lose(true) }
     }
 
     /// Whether it still fits.
@@ -66,8 +71,9 @@ impl Kept {
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        // The client went away, or the body broke off. Nothing, if it is settled.
-        self.lose(true);
+        // Nothing, if it is settled. Otherwise the client went away; or whoever sends it knew its length, and asked
+        // for no more.
+        if self.left == Some(0) { self.finish() } else { self.lose(true) }
     }
 }
 
@@ -76,14 +82,18 @@ impl<B> Tee<B> {
         Self { body, kept: None }
     }
 
-    /// `response` has everything but the body.
-    pub(crate) fn of(body: B, ticket: Shared, response: Response, room: usize) -> Self
+    /// `response` has everything but the body, whose length its head may say.
+    pub(crate) fn of(
+        body: B,
+        ticket: Shared,
+        response: Response,
+        length: Option<u64>,
+        room: usize,
+    ) -> Self
     where
         B: Body,
     {
-        let said = response.header("content-length");
-        let said = said.and_then(|length| str::from_utf8(length).ok()?.parse().ok());
-        let left = said.or_else(|| body.size_hint().exact());
+        let left = length.or_else(|| body.size_hint().exact());
         Self { body, kept: Some(Kept { ticket, response, room, left }) }
     }
 }
@@ -103,12 +113,10 @@ where
         let frame = ready!(this.body.as_mut().poll_frame(cx));
         if let Some(mut kept) = this.kept.take() {
             match &frame {
-                None => kept.finish(),
-                // Dropped, it is cut off.
-                Some(Err(_)) => drop(kept),
+                None => kept.end(),
+                Some(Err(_)) => kept.lose(true),
                 Some(Ok(frame)) if !kept.see(frame) => kept.lose(false),
-                // Who knows the length does not ask for what comes after the last frame.
-                Some(Ok(_)) if kept.left == Some(0) || this.body.is_end_stream() => kept.finish(),
+                Some(Ok(_)) if this.body.is_end_stream() => kept.end(),
                 Some(Ok(_)) => *this.kept = Some(kept),
             }
         }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -162,6 +163,30 @@ async fn b1_those_who_wait_share_a_failure() {
         }
     }
     assert_eq!((errors, shared, calls.load(Ordering::SeqCst)), (1, 9, 1));
+}
+
+#[tokio::test]
+async fn k2_services_do_not_share() {
+    let (address, calls) = upstream().await;
+    let layer = CoalesceLayer::new(&Engine::new().unwrap());
+    let same = || vec![request(format!("http://{address}/a"), None, ("accept", "*/*"))];
+    let (one, other) = (client(&layer), client(&layer));
+    tokio::join!(all(&one, same()), all(&other, same()));
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
+}
+
+/// Whoever has a future and does not poll it takes nobody's time.
+#[tokio::test]
+async fn l9_a_call_goes_on_although_nobody_polls_it() {
+    let (address, calls) = upstream().await;
+    let engine = Engine::new().unwrap();
+    let mut client = client(&CoalesceLayer::new(&engine));
+    let same = || request(format!("http://{address}/a"), None, ("accept", "*/*"));
+    let mut first = std::pin::pin!(client.ready().await.unwrap().call(same()));
+    let polled = std::future::poll_fn(|cx| Poll::Ready(first.as_mut().poll(cx).is_pending()));
+    assert!(polled.await);
+    assert_eq!(client.ready().await.unwrap().call(same()).await.unwrap().status(), 200);
+    assert_eq!((calls.load(Ordering::SeqCst), engine.stats().executes), (1, 1));
 }
 
 #[tokio::test]
