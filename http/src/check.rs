@@ -1,6 +1,7 @@
 //! Whether a policy can be carried out. What cannot is said when a gate is made of it, not with each request.
 
 use core::time::Duration;
+use std::borrow::Cow;
 
 use crate::policy::{Body, Fate, Identity, Policy};
 
@@ -10,15 +11,22 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(3650 * 86_400);
 /// What of a policy cannot be carried out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PolicyError {
-    field: &'static str,
-    why: &'static str,
+    field: Cow<'static, str>,
+    why: Cow<'static, str>,
 }
 
 impl PolicyError {
-    /// The field of [`Policy`] that is wrong.
+    pub(crate) fn new(
+        field: impl Into<Cow<'static, str>>,
+        why: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { field: field.into(), why: why.into() }
+    }
+
+    /// The field of [`Policy`] that is wrong; empty if its text is no JSON.
     #[must_use]
-    pub fn field(&self) -> &'static str {
-        self.field
+    pub fn field(&self) -> &str {
+        &self.field
     }
 }
 
@@ -98,7 +106,7 @@ impl Policy {
             ),
         ] {
             if !is_right {
-                return Err(PolicyError { field, why });
+                return Err(PolicyError::new(field, why));
             }
         }
         Ok(())
@@ -159,7 +167,7 @@ mod tests {
         let wrong = |change: &dyn Fn(&mut Policy)| {
             let mut policy = Policy::ietf();
             change(&mut policy);
-            policy.check().map_err(|error| error.field())
+            policy.check().map_err(|error| error.field().to_owned())
         };
         let text = |text: &str| String::from(text);
         let rule = |from, to, fate| vec![Rule { from, to, fate }];
@@ -205,7 +213,7 @@ mod tests {
             }),
         ];
         for (number, (field, change)) in cases.into_iter().enumerate() {
-            assert_eq!(wrong(change), Err(field), "{number}");
+            assert_eq!(wrong(change), Err(field.to_owned()), "{number}");
         }
     }
 }

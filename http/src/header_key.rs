@@ -1,10 +1,12 @@
 //! The `Idempotency-Key` header: a string of structured fields (RFC 9651, which replaces RFC 8941), or what
 //! many clients send instead, the same without quotes.
 
+use serde::{Deserialize, Serialize};
 use sfv::{Item, Parser};
 
 /// How a key is to be written.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Syntax {
     /// In quotes, as the draft says (D1.1 to D1.4). Parameters after it are allowed, and ignored.
     Strict,

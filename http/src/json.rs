@@ -12,6 +12,7 @@
 use std::borrow::Cow;
 
 use json_event_parser::{JsonEvent, SliceJsonParser};
+use serde::{Deserialize, Serialize};
 
 /// How deep values may be within each other.
 const DEPTH_MAX: usize = 128;
@@ -30,7 +31,8 @@ enum Value<'a> {
 type Member<'a> = (Cow<'a, str>, Value<'a>);
 
 /// What of a body counts.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Select {
     /// All of it but these paths.
     Except(Vec<String>),

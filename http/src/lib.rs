@@ -18,6 +18,7 @@ mod policy;
 mod problem;
 mod response;
 mod routes;
+mod text;
 mod ticket;
 mod wire;
 

@@ -3,12 +3,16 @@
 
 use core::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::header_key::Syntax;
 use crate::json::Select;
 use crate::problem::{Documentation, Refusal};
+use crate::text::{marks, millis, profile, statuses};
 
 /// Where a request's key comes from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Identity {
     /// The header; what has none passes through, unless it is required.
     Header,
@@ -19,7 +23,8 @@ pub enum Identity {
 }
 
 /// What of the body counts in a fingerprint.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Body {
     /// Nothing: the body need not be read before the claim.
     Ignored,
@@ -30,7 +35,8 @@ pub enum Body {
 }
 
 /// What of a request counts in its fingerprint.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Says {
     /// The method.
     pub method: bool,
@@ -47,20 +53,24 @@ pub struct Says {
 }
 
 /// What a duplicate gets while the first is not answered.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WhileInFlight {
     /// A conflict, at once.
     Refuse,
     /// The first one's answer, if it comes in this time; then a conflict.
+    #[serde(rename = "wait_ms", with = "millis")]
     Wait(Duration),
 }
 
 /// What becomes of a response.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fate {
     /// It is kept and replayed, for the policy's retention.
     Keep,
     /// It is kept and replayed, for this long.
+    #[serde(rename = "keep_for_ms", with = "millis")]
     KeepFor(Duration),
     /// Those who wait get it; it is not kept, and the next request executes.
     Share,
@@ -71,7 +81,8 @@ pub enum Fate {
 }
 
 /// Statuses from one to another, both included, and what becomes of responses that have them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Rule {
     /// The first status.
     pub from: u16,
@@ -88,9 +99,11 @@ impl Rule {
 }
 
 /// How requests are told apart, what becomes of their responses, and what duplicates get.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Policy {
     /// The name of the profile that it began as.
+    #[serde(rename = "profile", deserialize_with = "profile")]
     pub name: &'static str,
     /// The header that a key is in.
     pub header: String,
@@ -111,6 +124,7 @@ pub struct Policy {
     /// The most bytes of a body that counts. A request with a longer one is refused.
     pub body_max: usize,
     /// How long such a body may take to come.
+    #[serde(rename = "body_timeout_ms", with = "millis")]
     pub body_timeout: Duration,
     /// The most bytes of a response's body that are kept. Of a longer one it is only known that it was sent; or, if
     /// the request is its own key, that is not kept either. The engine's own limit of one response (1 MiB, unless
@@ -126,22 +140,27 @@ pub struct Policy {
     /// its side effects have begun; before that the key is released.
     pub interrupted: Fate,
     /// How long an answer is kept.
+    #[serde(rename = "retention_ms", with = "millis")]
     pub retention: Duration,
     /// How long a handler may take before others may take over, unless the lease is kept alive.
+    #[serde(rename = "lease_ms", with = "millis")]
     pub lease: Duration,
     /// How long a lease is kept alive for a handler at work (L9).
+    #[serde(rename = "max_run_ms", with = "millis")]
     pub max_run: Duration,
     /// Header fields that are not stored, besides those of the connection.
     pub unstored_headers: Vec<String>,
     /// Header fields that are stored, and no others; empty: all but the unstored.
     pub stored_headers: Vec<String>,
     /// What a replay is marked with: a name, and the value; and the value of a first answer, if that is marked.
+    #[serde(with = "marks")]
     pub replay_header: Option<(String, String, Option<String>)>,
     /// The header that says until when an answer is kept.
     pub lifetime_header: Option<String>,
     /// Seconds after which to try again, with a conflict or where there is no room.
     pub retry_after: Option<u32>,
     /// Statuses of refusals, where they are not the usual ones.
+    #[serde(with = "statuses")]
     pub statuses: Vec<(Refusal, u16)>,
     /// Where refusals are documented.
     pub documentation: Documentation,

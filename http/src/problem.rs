@@ -1,5 +1,6 @@
 //! Answers that refuse: problem details (RFC 9457), as the draft has them (D1.16, D1.17).
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Why a request is not served. Each has a status, a title and a place in the documentation.
@@ -143,7 +144,8 @@ pub fn problem_code(body: &[u8]) -> Option<String> {
 }
 
 /// What problem details say besides.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Documentation {
     /// Where the errors are documented; the code of each is put after it as a fragment. `None`: `about:blank`.
     pub address: Option<String>,
