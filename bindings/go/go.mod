@@ -1,0 +1,3 @@
+module libidem.dev/go
+
+go 1.24
