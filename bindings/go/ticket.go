@@ -1,0 +1,258 @@
+package idem
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// A ticket is what this side knows of one claim: as a waiter, where its end is delivered; and as a
+// call of Do, who wants its result. C knows it by its handle alone, as the tag of the wait and the
+// label of the owner. DESIGN.md says who may touch what.
+type ticket struct {
+	index      uint32
+	generation atomic.Uint32
+
+	// The waiter. `pending` belongs to whoever swaps it out. `end` is written before `ended` is
+	// sent to, by whoever took the end out of the queue, and read by whoever receives.
+	pending atomic.Uint64
+	ended   chan struct{}
+	end     end
+
+	// The call; all of it under the lock.
+	lock sync.Mutex
+	// Waiters that joined, and whether the owner's own caller is there.
+	waiters int
+	owner   bool
+	// Somebody has had a pointer to this but the owner: it is not used again.
+	joined bool
+	// The function has ended, or nobody wanted its result any more and it was told so.
+	over, abandoned bool
+	finish          bool
+	// The function's goroutine is through; the ticket is kept for those who still look it up.
+	left, kept bool
+	err        error
+	cancel     context.CancelCauseFunc
+	// The call that took over from this one, and its waiters with it.
+	next *ticket
+}
+
+// end is what a wait came to.
+type end struct {
+	told cTold
+	// Of a response that was short enough to be copied on the way.
+	response []byte
+}
+
+// A handle has the top bit, 31 bits of generation, and the index.
+const (
+	handleBit      = 1 << 63
+	generationMask = 1<<31 - 1
+	chunkSize      = 1024
+)
+
+type chunk [chunkSize]atomic.Pointer[ticket]
+
+// ticketTable finds tickets by handle. A ticket owns its index until it is collected; it is in the
+// table while C may name it. Tickets are used again by way of a pool, so that a claim makes none.
+type ticketTable struct {
+	chunks atomic.Pointer[[]*chunk]
+	pool   sync.Pool
+
+	lock sync.Mutex
+	free []uint32
+	next uint32
+}
+
+// take is a ticket in the table.
+func (t *ticketTable) take() *ticket {
+	taken, ok := t.pool.Get().(*ticket)
+	if !ok {
+		taken = t.make()
+	}
+	taken.owner = true
+	t.place(taken.index).Store(taken)
+	return taken
+}
+
+func (t *ticketTable) make() *ticket {
+	t.lock.Lock()
+	defer t.lock.Unlock()
+	var index uint32
+	if last := len(t.free) - 1; last >= 0 {
+		index, t.free = t.free[last], t.free[:last]
+	} else {
+		index = t.next
+		t.next++
+		chunks := t.chunks.Load()
+		if chunks == nil {
+			chunks = new([]*chunk)
+		}
+		if int(index/chunkSize) == len(*chunks) {
+			// Readers have the old slice, or this one; the chunks are the same.
+			grown := append((*chunks)[:len(*chunks):len(*chunks)], new(chunk))
+			t.chunks.Store(&grown)
+		}
+	}
+	made := &ticket{index: index, ended: make(chan struct{}, 1)}
+	runtime.AddCleanup(made, t.giveBack, index)
+	return made
+}
+
+func (t *ticketTable) giveBack(index uint32) {
+	t.lock.Lock()
+	defer t.lock.Unlock()
+	t.free = append(t.free, index)
+}
+
+// place is where a ticket of this index is found.
+func (t *ticketTable) place(index uint32) *atomic.Pointer[ticket] {
+	return &(*t.chunks.Load())[index/chunkSize][index%chunkSize]
+}
+
+// find is the ticket of a handle; nil if it is gone, or the handle is none.
+func (t *ticketTable) find(handle uint64) *ticket {
+	chunks, index := t.chunks.Load(), uint32(handle)
+	if handle < handleBit || chunks == nil || int(index/chunkSize) >= len(*chunks) {
+		return nil
+	}
+	found := (*chunks)[index/chunkSize][index%chunkSize].Load()
+	if found == nil || found.handle() != handle {
+		return nil
+	}
+	return found
+}
+
+// put gives a ticket back that C names no more and whose end, if it was to have one, was received.
+func (t *ticketTable) put(used *ticket) {
+	used.lock.Lock()
+	if used.kept {
+		used.lock.Unlock()
+		return
+	}
+	joined := used.joined
+	if !joined {
+		// Whoever still has the handle finds another generation from here on.
+		used.generation.Add(1)
+		used.waiters, used.owner, used.over, used.abandoned = 0, false, false, false
+		used.left, used.finish, used.err, used.cancel, used.next = false, false, nil, nil, nil
+	}
+	used.lock.Unlock()
+	t.forget(used)
+	if !joined {
+		used.end.response = nil
+		t.pool.Put(used)
+	}
+}
+
+// forget takes a ticket out of the table, and leaves it to those who have it.
+func (t *ticketTable) forget(used *ticket) { t.place(used.index).Store(nil) }
+
+func (t *ticket) handle() uint64 {
+	return handleBit | uint64(t.generation.Load()&generationMask)<<32 | uint64(t.index)
+}
+
+// join counts a waiter of the owner with this label, if that is a call of Do.
+func (t *ticketTable) join(label uint64) *ticket {
+	found := t.find(label)
+	if found == nil {
+		return nil
+	}
+	found.lock.Lock()
+	if found.handle() != label {
+		found.lock.Unlock()
+		return nil
+	}
+	// From here on it is not used again.
+	found.joined = true
+	found = found.lockedLast()
+	found.waiters++
+	found.lock.Unlock()
+	return found
+}
+
+// lockedLast is the call that has taken over in the end, or t itself, locked as t is now. Links
+// are set once and from older to newer ones.
+func (t *ticket) lockedLast() *ticket {
+	for t.next != nil {
+		next := t.next
+		t.lock.Unlock()
+		t = next
+		t.lock.Lock()
+	}
+	return t
+}
+
+// leave is what a waiter does that joined, when it waits no more.
+func (t *ticket) leave() {
+	if t == nil {
+		return
+	}
+	t.lock.Lock()
+	t = t.lockedLast()
+	t.waiters--
+	t.abandonIfAlone()
+}
+
+// leaveOwner is what the caller does whose function is to go on without it. False: it has just
+// ended, and the caller is to have what came of it.
+func (t *ticket) leaveOwner() bool {
+	t.lock.Lock()
+	if t.left {
+		t.lock.Unlock()
+		return false
+	}
+	t.owner = false
+	t.abandonIfAlone()
+	return true
+}
+
+// leaveFunction is what the function's goroutine does in the end: whether its caller is there. If
+// not the ticket is its own to give back.
+func (t *ticket) leaveFunction() bool {
+	t.lock.Lock()
+	defer t.lock.Unlock()
+	t.left = true
+	return t.owner
+}
+
+// abandonIfAlone tells the function that nobody wants its result. Lets go of the lock.
+func (t *ticket) abandonIfAlone() {
+	cancel := t.cancel
+	if t.owner || t.waiters > 0 || t.over || t.finish || cancel == nil {
+		t.lock.Unlock()
+		return
+	}
+	t.abandoned = true
+	t.lock.Unlock()
+	cancel(errNobodyWaits)
+}
+
+// takeOver makes heir the call that the waiters of t count at; one of them was its own. t may be
+// nil.
+func (t *ticket) takeOver(heir *ticket) {
+	if t == nil {
+		return
+	}
+	t.lock.Lock()
+	t = t.lockedLast()
+	heir.lock.Lock()
+	heir.joined = true
+	heir.waiters += t.waiters - 1
+	heir.lock.Unlock()
+	t.next, t.waiters = heir, 0
+	// Its lease ran out, and its own caller has gone: nobody is left.
+	t.abandonIfAlone()
+}
+
+// failure is the error with which the call ended that these waiters belonged to, if it ended so.
+func (t *ticket) failure() error {
+	if t == nil {
+		return nil
+	}
+	t.lock.Lock()
+	t = t.lockedLast()
+	defer t.lock.Unlock()
+	return t.err
+}
