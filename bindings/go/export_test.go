@@ -1,0 +1,21 @@
+package idem
+
+// Joined is how many waiters count at calls of Do: a test waits for that before it lets callers
+// leave.
+func Joined(e *Engine) int {
+	joined := 0
+	chunks := e.tickets.chunks.Load()
+	if chunks == nil {
+		return 0
+	}
+	for _, chunk := range *chunks {
+		for i := range chunk {
+			if t := chunk[i].Load(); t != nil {
+				t.lock.Lock()
+				joined += t.waiters
+				t.lock.Unlock()
+			}
+		}
+	}
+	return joined
+}

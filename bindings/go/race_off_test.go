@@ -1,0 +1,5 @@
+//go:build !race && !idem_gcstress
+
+package idem_test
+
+const raceEnabled = false
