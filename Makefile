@@ -40,8 +40,8 @@ help: ## List the targets
 		'TSAN_SECONDS=$(TSAN_SECONDS) (tsan), SCENARIO="part of its name" (pause)'
 
 .PHONY: setup
-setup: ## Fetch and install what is missing; Rust, gcc, g++ and make must be there
-	@for tool in cargo gcc g++; do \
+setup: ## Fetch and install what is missing; Rust, gcc, g++, Go, pkg-config and make must be there
+	@for tool in cargo gcc g++ pkg-config; do \
 		command -v $$tool >/dev/null || { echo "setup: $$tool is missing" >&2; exit 1; }; \
 	done
 	cargo fetch --target $(HOST)
@@ -55,7 +55,7 @@ exact: ## Compare the first/repeated counts (LOG=file, or the sample) with an in
 	tools/exact.sh $(if $(LOG),'$(LOG)')
 
 .PHONY: test
-test: setup test-engine test-http test-c test-examples test-absorb test-soak test-benches model ## All that must pass before a commit
+test: setup test-engine test-http test-c test-go test-examples test-absorb test-soak test-benches model ## All that must pass before a commit
 
 .PHONY: check
 check: setup ## Format, lints, documentation, dependencies, the rules of the house
@@ -123,6 +123,12 @@ abi: ## Compare the library with the ABIs that are frozen; by clang as well; and
 .PHONY: demo
 demo: ## A payments service under a storm of clients; ARGS="--no-idempotency", "--serve", "--log FILE"
 	cargo run --release -p idem-demo -- $(ARGS)
+
+.PHONY: go
+go: ## The Go binding linked in its other two ways, and random operations for FUZZ_SECONDS
+	tools/go.sh tree
+	tools/go.sh static
+	FUZZ_SECONDS=$(FUZZ_SECONDS) tools/go.sh fuzz
 
 .PHONY: tsan
 tsan: ## Run threads at the engine under ThreadSanitizer for TSAN_SECONDS, and see it find planted races
