@@ -63,6 +63,7 @@ const (
 	statusBuffer    = C.IDEM_ERR_BUFFER
 
 	endComplete = C.IDEMGO_COMPLETE
+	endValue    = C.IDEMGO_VALUE
 	endFail     = C.IDEMGO_FAIL
 	endCancel   = C.IDEMGO_CANCEL
 	endHalt     = C.IDEMGO_HALT
@@ -72,6 +73,8 @@ const (
 	none = C.IDEM_ZERO
 
 	forever = C.IDEM_FOREVER
+
+	evicted = C.IDEM_EVICTED
 )
 
 // The pointers to bytes that C borrows. cgo checks nothing of a *uint8 at each call, and C reads no

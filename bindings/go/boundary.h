@@ -51,6 +51,8 @@ typedef struct {
     uint64_t len;
     uint64_t hold[2];
     uint64_t pending;
+    /* Of a replay or an eviction: the handle of a value that Go keeps. */
+    uint64_t value;
 } idemgo_told_t;
 
 /* The same of a wait, with its tag. */
@@ -67,11 +69,13 @@ typedef struct {
 } idemgo_polled_t;
 
 /* How a lease is to end. */
-enum { IDEMGO_COMPLETE = 1, IDEMGO_FAIL, IDEMGO_CANCEL, IDEMGO_HALT, IDEMGO_ABANDON };
+enum { IDEMGO_COMPLETE = 1, IDEMGO_VALUE, IDEMGO_FAIL, IDEMGO_CANCEL, IDEMGO_HALT, IDEMGO_ABANDON };
 typedef struct {
     uint64_t lease[8];
     uint64_t len;
     uint64_t retention_ms;
+    /* Of IDEMGO_VALUE, whose weight is `len`. */
+    uint64_t value;
     uint32_t how, on_end, reason;
     /* Written: an idem_completion_t. */
     uint32_t completion;
@@ -118,6 +122,7 @@ static inline void idemgo_tell(idemgo_told_t *told, idem_outcome_t *outcome, uin
     told->is_copied = 0;
     told->pending = 0;
     told->len = 0;
+    told->value = 0;
     switch (outcome->kind) {
     case IDEM_EXECUTE:
         told->origin = outcome->origin;
@@ -127,6 +132,7 @@ static inline void idemgo_tell(idemgo_told_t *told, idem_outcome_t *outcome, uin
     case IDEM_REPLAY:
         told->is_error = outcome->is_error;
         told->len = outcome->response.len;
+        told->value = outcome->value;
         if (told->len <= room) {
             if (told->len)
                 memcpy(buffer + at, outcome->response.data, told->len);
@@ -137,6 +143,9 @@ static inline void idemgo_tell(idemgo_told_t *told, idem_outcome_t *outcome, uin
             told->data = (uintptr_t)outcome->response.data;
             memcpy(told->hold, outcome->response.opaque, sizeof told->hold);
         }
+        break;
+    case IDEM_EVICTED:
+        told->value = outcome->value;
         break;
     default:
         told->age_ms = outcome->info.age_ms;
@@ -194,6 +203,7 @@ static inline void idemgo_poll_into(idemgo_engine_t *e, idemgo_polled_t *polled)
     idem_ended_t ended[IDEMGO_BATCH];
     size_t taken = 0, i;
     uint64_t used = 0;
+    int64_t waits = 0;
     if (idem_poll(e->queue, ended, IDEMGO_BATCH, &taken) != IDEM_OK)
         taken = 0;
     for (i = 0; i < taken; i++) {
@@ -202,9 +212,10 @@ static inline void idemgo_poll_into(idemgo_engine_t *e, idemgo_polled_t *polled)
         idemgo_tell(told, &ended[i].outcome, polled->bytes, used, sizeof polled->bytes - used);
         if (told->is_copied)
             used += told->len;
+        waits += told->kind != IDEM_EVICTED;
     }
-    if (taken)
-        __atomic_fetch_sub(&e->waits, (int64_t)taken, __ATOMIC_SEQ_CST);
+    if (waits)
+        __atomic_fetch_sub(&e->waits, waits, __ATOMIC_SEQ_CST);
     polled->taken = taken;
 }
 
@@ -222,6 +233,9 @@ static inline int32_t idemgo_end_only(uintptr_t engine, idemgo_ending_t *ending,
     idem_lease_t lease;
     memcpy(lease.opaque, ending->lease, sizeof lease.opaque);
     switch (ending->how) {
+    case IDEMGO_VALUE:
+        return idem_complete_value(e, lease, ending->value, ending->len, idemgo_of(engine)->queue,
+                                   ending->retention_ms, &ending->completion);
     case IDEMGO_COMPLETE:
         return idem_complete(e, lease, idemgo_bytes(data, ending->len), ending->retention_ms,
                              &ending->completion);

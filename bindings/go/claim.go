@@ -98,7 +98,7 @@ func (e *Engine) claim(
 	var t *ticket
 	var tag uint64
 	if isLabelled || made.flags&flagNoWait == 0 {
-		t = e.tickets.take()
+		t = e.tickets.take(made.isValued)
 		tag = t.handle()
 		if isLabelled {
 			t.finish = made.finish

@@ -131,7 +131,7 @@ func (e *Engine) run(
 ) ([]byte, error) {
 	lease := e.lease(told)
 	if ctx.Done() != nil {
-		return e.runApart(ctx, t, lease, *made, fn)
+		return e.runDoApart(ctx, t, lease, *made, fn)
 	}
 	returned := false
 	defer func() {
@@ -150,39 +150,49 @@ func (e *Engine) run(
 	return result(response, err)
 }
 
+func (e *Engine) runDoApart(
+	ctx context.Context, t *ticket, lease Lease, made terms,
+	fn func(context.Context) ([]byte, error),
+) ([]byte, error) {
+	return result(runApart(ctx, e, t, fn, func(response *[]byte, err error) error {
+		return e.settle(t, &lease, *response, err, &made)
+	}, func() { e.abandon(t, &lease) }))
+}
+
 // A flight is a function that runs in a goroutine of its own.
-type flight struct {
+type flight[V any] struct {
 	done     chan struct{}
-	response []byte
+	value    V
 	err      error
-	value    any
+	thrown   any
 	panicked bool
 	exited   bool
 }
 
-// runApart runs the function in a goroutine of its own, and waits for it until ctx ends.
-func (e *Engine) runApart(
-	ctx context.Context, t *ticket, lease Lease, made terms,
-	fn func(context.Context) ([]byte, error),
-) ([]byte, error) {
+// runApart runs the function in a goroutine of its own, and waits for it until ctx ends. settle ends
+// the lease by what came of it, and abandon if nothing did.
+func runApart[V any](
+	ctx context.Context, e *Engine, t *ticket, fn func(context.Context) (V, error),
+	settle func(*V, error) error, abandon func(),
+) (V, error) {
 	runs, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	t.lock.Lock()
 	t.cancel = cancel
 	t.lock.Unlock()
-	f := &flight{done: make(chan struct{})}
+	f := &flight[V]{done: make(chan struct{})}
 	go func() {
 		returned := false
 		defer func() {
 			if !returned {
-				f.value = recover()
-				f.panicked = f.value != nil
+				f.thrown = recover()
+				f.panicked = f.thrown != nil
 				f.exited = !f.panicked
-				e.abandon(t, &lease)
+				abandon()
 			}
 			cancel(nil)
 			isWanted := t.leaveFunction()
 			if f.panicked {
-				e.tellPanic(f.value, isWanted)
+				e.tellPanic(f.thrown, isWanted)
 			}
 			if isWanted {
 				close(f.done)
@@ -190,28 +200,29 @@ func (e *Engine) runApart(
 				e.tickets.put(t)
 			}
 		}()
-		response, err := fn(runs)
+		value, err := fn(runs)
 		returned = true
-		f.err = e.settle(t, &lease, response, err, &made)
-		f.response = response
+		f.value = value
+		f.err = settle(&f.value, err)
 	}()
 	select {
 	case <-f.done:
 	case <-ctx.Done():
 		if t.leaveOwner() {
-			return nil, contextError(ctx)
+			var none V
+			return none, contextError(ctx)
 		}
 		// Just over.
 		<-f.done
 	}
 	e.tickets.put(t)
 	if f.panicked {
-		panic(f.value)
+		panic(f.thrown)
 	}
 	if f.exited {
 		runtime.Goexit()
 	}
-	return result(f.response, f.err)
+	return f.value, f.err
 }
 
 // result is what the caller gets: no response with an error, but with one that was not stored.

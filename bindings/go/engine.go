@@ -21,6 +21,7 @@ type Engine struct {
 	waits *int64
 
 	tickets ticketTable
+	values  valueTable
 	failed  failedCalls
 	maxRun  uint64
 	onPanic func(value any, stack []byte)
@@ -33,6 +34,9 @@ type Engine struct {
 	lock       sync.Mutex
 	isClosing  bool
 	namespaces map[*nsHandle]struct{}
+	// Names of namespaces of groups that are gone, and how many there ever were.
+	groupNames []string
+	groups     int
 	final      Stats
 }
 
@@ -251,6 +255,7 @@ func (e *Engine) tearDown() {
 	// Those who wait for what was detached: their owners cannot finish any more.
 	close(e.closed)
 	crossFree(e.c)
+	e.values.clear()
 }
 
 // Tick removes what has expired and ends leases that ran out: a bounded slice of it, and whether

@@ -19,3 +19,17 @@ func Joined(e *Engine) int {
 	}
 	return joined
 }
+
+// Kept is how many values the engine's groups keep.
+func Kept(e *Engine) int {
+	e.values.lock.Lock()
+	defer e.values.lock.Unlock()
+	return len(e.values.generations) - len(e.values.unused)
+}
+
+// Groups is how many namespaces there are of groups.
+func Groups(e *Engine) int {
+	e.lock.Lock()
+	defer e.lock.Unlock()
+	return e.groups
+}

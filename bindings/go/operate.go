@@ -199,6 +199,8 @@ type Namespace struct {
 type nsHandle struct {
 	engine *Engine
 	c      uint64
+	// Of a Group's: its name, which another may have afterwards.
+	reuse string
 }
 
 // NamespaceConfig is how a namespace differs from its engine. Zero is as the engine has it, and of
@@ -232,13 +234,18 @@ func (e *Engine) Namespace(name string, config *NamespaceConfig) (*Namespace, er
 	if err != nil {
 		return nil, err
 	}
-	handle := &nsHandle{e, c}
+	return e.namespace(c, ""), nil
+}
+
+// namespace is that of a handle; reuse is its name if another Group may have it afterwards.
+func (e *Engine) namespace(c uint64, reuse string) *Namespace {
+	handle := &nsHandle{e, c, reuse}
 	e.lock.Lock()
 	e.namespaces[handle] = struct{}{}
 	e.lock.Unlock()
 	ns := &Namespace{handle}
 	runtime.AddCleanup(ns, func(handle *nsHandle) { handle.engine.freeNamespace(handle) }, handle)
-	return ns, nil
+	return ns
 }
 
 // freeNamespace frees the handle of a namespace that nobody has any more.
@@ -250,8 +257,20 @@ func (e *Engine) freeNamespace(handle *nsHandle) {
 	}
 	defer calls.exit()
 	e.lock.Lock()
+	_, isThere := e.namespaces[handle]
 	delete(e.namespaces, handle)
 	e.lock.Unlock()
+	if !isThere {
+		return
+	}
+	if handle.reuse != "" {
+		// What it kept goes first, so that who has it next finds nothing.
+		if crossClear(e.c, handle.c) == statusOK {
+			e.lock.Lock()
+			e.groupNames = append(e.groupNames, handle.reuse)
+			e.lock.Unlock()
+		}
+	}
 	crossNamespaceFree(handle.c)
 }
 

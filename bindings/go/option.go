@@ -120,6 +120,8 @@ type terms struct {
 	flags, onExpiry, onAbandon, onEnd, reason       uint32
 	onError                                         OnError
 	finish                                          bool
+	// Of a Group: waiters are told who has the value.
+	isValued bool
 }
 
 // apply puts options into terms; an option that is not allowed is an error.

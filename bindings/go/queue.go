@@ -2,6 +2,7 @@ package idem
 
 import (
 	"bytes"
+	"encoding/binary"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -88,6 +89,10 @@ func (e *Engine) deliver(took *polled) int {
 	for i := range count {
 		ended := &took.c.ended[i]
 		told := &ended.told
+		if told.kind == evicted {
+			e.values.free(uint64(told.value))
+			continue
+		}
 		to := e.tickets.find(uint64(ended.tag))
 		if to == nil {
 			// Not possible while each tag is of one wait; a lease would not be lost even so.
@@ -95,8 +100,11 @@ func (e *Engine) deliver(took *polled) int {
 			continue
 		}
 		to.end.told = *told
-		to.end.response = nil
-		if Kind(told.kind) == Replay && told.is_copied != 0 {
+		to.end.response, to.end.label = nil, 0
+		if to.isValued && told.is_copied != 0 && told.len == labelSize {
+			to.end.label = binary.NativeEndian.Uint64(copied(&took.c)[told.data:])
+		}
+		if Kind(told.kind) == Replay && told.is_copied != 0 && told.len > 0 && !to.isValued {
 			at := told.data
 			to.end.response = bytes.Clone(copied(&took.c)[at : at+told.len])
 		}

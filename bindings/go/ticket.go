@@ -19,6 +19,8 @@ type ticket struct {
 	pending atomic.Uint64
 	ended   chan struct{}
 	end     end
+	// It is of a Group: what comes is a label, and no response.
+	isValued bool
 
 	// The call; all of it under the lock.
 	lock sync.Mutex
@@ -33,7 +35,10 @@ type ticket struct {
 	// The function's goroutine is through; the ticket is kept for those who still look it up.
 	left, kept bool
 	err        error
-	cancel     context.CancelCauseFunc
+	// What a function of a Group has returned, if it is there for those who joined.
+	value    any
+	isShared bool
+	cancel   context.CancelCauseFunc
 	// The call that took over from this one, and its waiters with it.
 	next *ticket
 }
@@ -43,7 +48,11 @@ type end struct {
 	told cTold
 	// Of a response that was short enough to be copied on the way.
 	response []byte
+	// Of a call of a Group: the label of the one that has the value.
+	label uint64
 }
+
+const labelSize = 8
 
 // A handle has the top bit, 31 bits of generation, and the index.
 const (
@@ -66,12 +75,12 @@ type ticketTable struct {
 }
 
 // take is a ticket in the table.
-func (t *ticketTable) take() *ticket {
+func (t *ticketTable) take(isValued bool) *ticket {
 	taken, ok := t.pool.Get().(*ticket)
 	if !ok {
 		taken = t.make()
 	}
-	taken.owner = true
+	taken.owner, taken.isValued = true, isValued
 	t.place(taken.index).Store(taken)
 	return taken
 }
@@ -137,6 +146,7 @@ func (t *ticketTable) put(used *ticket) {
 		used.generation.Add(1)
 		used.waiters, used.owner, used.over, used.abandoned = 0, false, false, false
 		used.left, used.finish, used.err, used.cancel, used.next = false, false, nil, nil, nil
+		used.value, used.isShared = nil, false
 	}
 	used.lock.Unlock()
 	t.forget(used)
@@ -167,6 +177,11 @@ func (t *ticketTable) join(label uint64) *ticket {
 	// From here on it is not used again.
 	found.joined = true
 	found = found.lockedLast()
+	if found.isValued && found.over && !found.isShared {
+		// Its value is nobody's but its own caller's: who comes now is too late for it.
+		found.lock.Unlock()
+		return nil
+	}
 	found.waiters++
 	found.lock.Unlock()
 	return found
@@ -244,6 +259,18 @@ func (t *ticket) takeOver(heir *ticket) {
 	t.next, t.waiters = heir, 0
 	// Its lease ran out, and its own caller has gone: nobody is left.
 	t.abandonIfAlone()
+}
+
+// shared is what the call of a Group returned that these waiters belonged to; if the end was
+// labelled, only if it is the call with this label.
+func (t *ticket) shared(isLabelled bool, label uint64) (value any, err error, ok bool) {
+	if t == nil {
+		return nil, nil, false
+	}
+	t.lock.Lock()
+	t = t.lockedLast()
+	defer t.lock.Unlock()
+	return t.value, t.err, t.isShared && (!isLabelled || t.handle() == label)
 }
 
 // failure is the error with which the call ended that these waiters belonged to, if it ended so.
