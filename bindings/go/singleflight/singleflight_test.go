@@ -1,0 +1,182 @@
+package singleflight_test
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"libidem.dev/go/singleflight"
+)
+
+func TestDo(t *testing.T) {
+	var g singleflight.Group
+	v, err, shared := g.Do("key", func() (any, error) { return "value", nil })
+	if v != "value" || err != nil || shared {
+		t.Errorf("%v, %v, %v", v, err, shared)
+	}
+	broken := errors.New("broken")
+	v, err, shared = g.Do("key", func() (any, error) { return 7, broken })
+	if v != 7 || err != broken || shared {
+		t.Errorf("%v, %v, %v", v, err, shared)
+	}
+	if v, err, _ := g.Do("", func() (any, error) { return nil, nil }); v != nil || err != nil {
+		t.Errorf("%v, %v", v, err)
+	}
+}
+
+// others calls Do until as many as there are have joined, which only their waiting shows.
+func others(g *singleflight.Group, count int, fn func() (any, error)) <-chan singleflight.Result {
+	results := make(chan singleflight.Result, count)
+	var called sync.WaitGroup
+	for range count {
+		called.Add(1)
+		go func() {
+			called.Done()
+			v, err, shared := g.Do("key", fn)
+			results <- singleflight.Result{Val: v, Err: err, Shared: shared}
+		}()
+	}
+	called.Wait()
+	time.Sleep(20 * time.Millisecond)
+	return results
+}
+
+func TestOneRunsForAll(t *testing.T) {
+	var g singleflight.Group
+	for _, err := range []error{nil, errors.New("broken")} {
+		var runs atomic.Int32
+		goes := make(chan bool)
+		results := others(&g, 50, func() (any, error) {
+			runs.Add(1)
+			<-goes
+			return "value", err
+		})
+		close(goes)
+		for range 50 {
+			got := <-results
+			if got != (singleflight.Result{Val: "value", Err: err, Shared: true}) {
+				t.Fatalf("%v", got)
+			}
+		}
+		if n := runs.Load(); n != 1 {
+			t.Errorf("%d ran", n)
+		}
+	}
+}
+
+func TestGroupsAreApart(t *testing.T) {
+	var a, b singleflight.Group
+	a.Do("key", func() (any, error) {
+		ran := false
+		b.Do("key", func() (any, error) { ran = true; return nil, nil })
+		if !ran {
+			t.Error("it waited for another group")
+		}
+		return nil, nil
+	})
+}
+
+func TestForget(t *testing.T) {
+	var g singleflight.Group
+	g.Forget("key")
+	goes := make(chan bool)
+	first := g.DoChan("key", func() (any, error) { <-goes; return 1, nil })
+	with := g.DoChan("key", func() (any, error) { return "it runs", nil })
+	g.Forget("key")
+	second := g.DoChan("key", func() (any, error) { <-goes; return 2, nil })
+	third := g.DoChan("key", func() (any, error) { return "it runs", nil })
+	close(goes)
+	for i, results := range []<-chan singleflight.Result{first, with, second, third} {
+		if got := <-results; got.Val != 1+i/2 || got.Err != nil || !got.Shared {
+			t.Errorf("%d: %v", i, got)
+		}
+	}
+}
+
+func TestDoChan(t *testing.T) {
+	var g singleflight.Group
+	results := g.DoChan("key", func() (any, error) { return "value", nil })
+	if got := <-results; got != (singleflight.Result{Val: "value"}) {
+		t.Errorf("%v", got)
+	}
+	if cap(results) != 1 {
+		t.Errorf("room for %d", cap(results))
+	}
+}
+
+// The others go on: the first of them runs its own function.
+func TestPanicAndGoexit(t *testing.T) {
+	for _, end := range []func(){func() { panic("value") }, runtime.Goexit} {
+		var g singleflight.Group
+		goes, began, ended := make(chan bool), make(chan bool), make(chan any, 1)
+		returned := false
+		go func() {
+			defer func() { ended <- recover() }()
+			g.Do("key", func() (any, error) {
+				close(began)
+				<-goes
+				end()
+				return nil, nil
+			})
+			returned = true
+		}()
+		<-began
+		var runs atomic.Int32
+		results := others(&g, 10, func() (any, error) {
+			runs.Add(1)
+			// So that the others are still there.
+			time.Sleep(20 * time.Millisecond)
+			return "next", nil
+		})
+		close(goes)
+		if value := <-ended; returned || value != nil && value != "value" {
+			t.Errorf("%v, %v", value, returned)
+		}
+		for range 10 {
+			if got := <-results; got.Val != "next" || got.Err != nil {
+				t.Errorf("%v", got)
+			}
+		}
+		if n := runs.Load(); n != 1 {
+			t.Errorf("%d ran", n)
+		}
+	}
+}
+
+func TestManyKeys(t *testing.T) {
+	var g singleflight.Group
+	var callers sync.WaitGroup
+	var running [4]atomic.Int32
+	for caller := range 16 {
+		callers.Add(1)
+		go func() {
+			defer callers.Done()
+			for round := range 1000 {
+				n := (caller + round) % len(running)
+				v, err, _ := g.Do(fmt.Sprint(n), func() (any, error) {
+					if running[n].Add(1) != 1 {
+						t.Error("two run at a time")
+					}
+					runtime.Gosched()
+					running[n].Add(-1)
+					return n, nil
+				})
+				if v != n || err != nil {
+					t.Errorf("%v, %v", v, err)
+				}
+			}
+		}()
+	}
+	callers.Wait()
+}
+
+func ExampleGroup_Do() {
+	var g singleflight.Group
+	v, err, shared := g.Do("key", func() (any, error) { return "value", nil })
+	fmt.Println(v, err, shared)
+	// Output: value <nil> false
+}
