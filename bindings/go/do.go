@@ -169,8 +169,8 @@ type flight[V any] struct {
 	exited   bool
 }
 
-// runApart runs the function in a goroutine of its own, and waits for it until ctx ends. settle ends
-// the lease by what came of it, and abandon if nothing did.
+// runApart runs the function in a goroutine of its own, and waits for it until ctx ends. settle
+// ends the lease by what came of it, and abandon if nothing did.
 func runApart[V any](
 	ctx context.Context, e *Engine, t *ticket, fn func(context.Context) (V, error),
 	settle func(*V, error) error, abandon func(),

@@ -25,8 +25,8 @@ type Group[K comparable, V any] struct {
 }
 
 // NewGroup makes a group. An option that does not fit K or V, or a K that needs WithKeyBytes and
-// has none, is ErrInvalid; a closed engine ErrClosed. Options: WithKeyBytes, WithWeight, WithLimits,
-// and those of Group.Do.
+// has none, is ErrInvalid; a closed engine ErrClosed. Options: WithKeyBytes, WithWeight,
+// WithLimits, and those of Group.Do.
 func NewGroup[K comparable, V any](e *Engine, options ...GroupOption) (*Group[K, V], error) {
 	if e == nil {
 		return nil, errNoFunction
@@ -65,13 +65,13 @@ func (g *Group[K, V]) fit(made *groupTerms) error {
 	var ok bool
 	if g.shape, ok = shapeOf(keys); !ok || made.keyBytes != nil {
 		if g.keyBytes, ok = made.keyBytes.(func(K) []byte); !ok || g.keyBytes == nil {
-			return invalid("NewGroup: keys of type %v need WithKeyBytes(func(%v) []byte)", keys, keys)
+			return invalid("NewGroup: keys of type %v need WithKeyBytes of it", keys)
 		}
 		g.shape = keyOfCaller
 	}
 	if made.weight != nil {
 		if g.weight, ok = made.weight.(func(V) int); !ok || g.weight == nil {
-			return invalid("NewGroup: values of type %v need WithWeight(func(%v) int)", values, values)
+			return invalid("NewGroup: a value of type %v needs WithWeight of it", values)
 		}
 	}
 	return nil

@@ -71,7 +71,8 @@ func TestGroupSharesInFlight(t *testing.T) {
 		noGoroutinesLeft(t)
 		e := open(t, idem.Config{})
 		g, m := group[string, *thing](t, e), newMaking()
-		for _, want := range []got[*thing]{{&thing{n: 1}, nil}, {&thing{n: 2}, errors.New("broken")}} {
+		for _, err := range []error{nil, errors.New("broken")} {
+			want := got[*thing]{&thing{n: 1}, err}
 			owner := groupDo(ctx, g, "k", m.run)
 			<-m.began
 			var others []<-chan got[*thing]
@@ -105,10 +106,12 @@ func TestGroupKeys(t *testing.T) {
 	if _, err := idem.NewGroup[float64, int](e); !errors.Is(err, idem.ErrInvalid) {
 		t.Errorf("a float: %v", err)
 	}
-	if _, err := idem.NewGroup[pair, int](e, idem.WithKeyBytes(func(string) []byte { return nil })); !errors.Is(err, idem.ErrInvalid) {
+	ofStrings := idem.WithKeyBytes(func(string) []byte { return nil })
+	if _, err := idem.NewGroup[pair, int](e, ofStrings); !errors.Is(err, idem.ErrInvalid) {
 		t.Errorf("bytes of another type: %v", err)
 	}
-	if _, err := idem.NewGroup[int, int](e, idem.WithWeight(func(string) int { return 1 })); !errors.Is(err, idem.ErrInvalid) {
+	weight := idem.WithWeight(func(string) int { return 1 })
+	if _, err := idem.NewGroup[int, int](e, weight); !errors.Is(err, idem.ErrInvalid) {
 		t.Errorf("weight of another type: %v", err)
 	}
 	if _, err := idem.NewGroup[int, int](e, idem.WithKeepError(1), nil); err == nil {
@@ -150,7 +153,8 @@ func TestGroupsAreApart(t *testing.T) {
 	e := open(t, idem.Config{})
 	for n := range 3 {
 		g := group[int, int](t, e, idem.WithRetention(time.Hour))
-		if v, err := g.Do(background, 1, func(context.Context) (int, error) { return n, nil }); v != n || err != nil {
+		v, err := g.Do(background, 1, func(context.Context) (int, error) { return n, nil })
+		if v != n || err != nil {
 			t.Errorf("%d: %d, %v", n, v, err)
 		}
 		runtime.KeepAlive(g)

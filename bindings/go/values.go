@@ -44,7 +44,8 @@ func (t *valueTable) add(value any) uint64 {
 			t.grow()
 		}
 	}
-	made := &kept{handleBit | uint64(t.generations[index]&generationMask)<<32 | uint64(index), value}
+	generation := uint64(t.generations[index] & generationMask)
+	made := &kept{handleBit | generation<<32 | uint64(index), value}
 	t.place(index).Store(made)
 	return made.handle
 }
