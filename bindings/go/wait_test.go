@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"os/exec"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -140,7 +143,20 @@ func TestWaitHandOverRacesWithLeaving(t *testing.T) {
 	}
 }
 
+// In a process of its own: threads of other tests would count, and Go keeps what it has made.
 func TestWaitersCostNoThreads(t *testing.T) {
+	const alone = "IDEM_TEST_ALONE"
+	if os.Getenv(alone) == "" {
+		again := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v",
+			fmt.Sprintf("-test.short=%v", testing.Short()))
+		again.Env = append(os.Environ(), alone+"=1")
+		said, err := again.CombinedOutput()
+		t.Logf("%s", said)
+		if err != nil {
+			t.Error(err)
+		}
+		return
+	}
 	goroutines, keys := 100_000, 1000
 	if testing.Short() || raceEnabled {
 		// The race detector has no more than some 8000.
