@@ -88,7 +88,7 @@ func (e *Engine) claimSome(
 		}
 		one.into(ask)
 		if len(request.Key.name) > longestKey || len(request.Key.scope) > longestKey {
-			return statusError(-7)
+			return statusError(statusTooLong)
 		}
 		ask.key_at = cHalf(len(room.bytes))
 		room.bytes = append(room.bytes, request.Key.name...)

@@ -61,6 +61,7 @@ const (
 	statusFull      = C.IDEM_FULL
 	statusUndecided = C.IDEM_UNDECIDED
 	statusBuffer    = C.IDEM_ERR_BUFFER
+	statusTooLong   = C.IDEM_ERR_TOO_LONG
 
 	endComplete = C.IDEMGO_COMPLETE
 	endValue    = C.IDEMGO_VALUE

@@ -4,7 +4,7 @@ package idem
 // leave.
 func Joined(e *Engine) int {
 	joined := 0
-	chunks := e.tickets.chunks.Load()
+	chunks := e.tickets.slots.chunks.Load()
 	if chunks == nil {
 		return 0
 	}

@@ -54,20 +54,11 @@ type end struct {
 
 const labelSize = 8
 
-// A handle has the top bit, 31 bits of generation, and the index.
-const (
-	handleBit      = 1 << 63
-	generationMask = 1<<31 - 1
-	chunkSize      = 1024
-)
-
-type chunk [chunkSize]atomic.Pointer[ticket]
-
 // ticketTable finds tickets by handle. A ticket owns its index until it is collected; it is in the
 // table while C may name it. Tickets are used again by way of a pool, so that a claim makes none.
 type ticketTable struct {
-	chunks atomic.Pointer[[]*chunk]
-	pool   sync.Pool
+	slots slots[ticket]
+	pool  sync.Pool
 
 	lock sync.Mutex
 	free []uint32
@@ -81,7 +72,7 @@ func (t *ticketTable) take(isValued bool) *ticket {
 		taken = t.make()
 	}
 	taken.owner, taken.isValued = true, isValued
-	t.place(taken.index).Store(taken)
+	t.slots.place(taken.index).Store(taken)
 	return taken
 }
 
@@ -94,15 +85,7 @@ func (t *ticketTable) make() *ticket {
 	} else {
 		index = t.next
 		t.next++
-		chunks := t.chunks.Load()
-		if chunks == nil {
-			chunks = new([]*chunk)
-		}
-		if int(index/chunkSize) == len(*chunks) {
-			// Readers have the old slice, or this one; the chunks are the same.
-			grown := append((*chunks)[:len(*chunks):len(*chunks)], new(chunk))
-			t.chunks.Store(&grown)
-		}
+		t.slots.reach(index)
 	}
 	made := &ticket{index: index, ended: make(chan struct{}, 1)}
 	runtime.AddCleanup(made, t.giveBack, index)
@@ -115,18 +98,9 @@ func (t *ticketTable) giveBack(index uint32) {
 	t.free = append(t.free, index)
 }
 
-// place is where a ticket of this index is found.
-func (t *ticketTable) place(index uint32) *atomic.Pointer[ticket] {
-	return &(*t.chunks.Load())[index/chunkSize][index%chunkSize]
-}
-
 // find is the ticket of a handle; nil if it is gone, or the handle is none.
 func (t *ticketTable) find(handle uint64) *ticket {
-	chunks, index := t.chunks.Load(), uint32(handle)
-	if handle < handleBit || chunks == nil || int(index/chunkSize) >= len(*chunks) {
-		return nil
-	}
-	found := (*chunks)[index/chunkSize][index%chunkSize].Load()
+	found := t.slots.at(handle)
 	if found == nil || found.handle() != handle {
 		return nil
 	}
@@ -157,7 +131,7 @@ func (t *ticketTable) put(used *ticket) {
 }
 
 // forget takes a ticket out of the table, and leaves it to those who have it.
-func (t *ticketTable) forget(used *ticket) { t.place(used.index).Store(nil) }
+func (t *ticketTable) forget(used *ticket) { t.slots.place(used.index).Store(nil) }
 
 func (t *ticket) handle() uint64 {
 	return handleBit | uint64(t.generation.Load()&generationMask)<<32 | uint64(t.index)

@@ -1,9 +1,6 @@
 package idem
 
-import (
-	"sync"
-	"sync/atomic"
-)
+import "sync"
 
 // A kept is a Go value that a record of the library stands for. The library has its handle; it is
 // in the table from before it is handed in until the library says that nobody has it any more.
@@ -12,13 +9,11 @@ type kept struct {
 	value  any
 }
 
-type valueChunk [chunkSize]atomic.Pointer[kept]
-
 // valueTable finds values by handle: an index, and a generation that is another one whenever the
 // index is used again. So what was found by a handle is what that was made for, also when the
 // record is over meanwhile.
 type valueTable struct {
-	chunks atomic.Pointer[[]*valueChunk]
+	slots slots[kept]
 
 	lock        sync.Mutex
 	isClosed    bool
@@ -40,38 +35,17 @@ func (t *valueTable) add(value any) uint64 {
 	} else {
 		index = uint32(len(t.generations))
 		t.generations = append(t.generations, 0)
-		if index%chunkSize == 0 {
-			t.grow()
-		}
+		t.slots.reach(index)
 	}
 	generation := uint64(t.generations[index] & generationMask)
 	made := &kept{handleBit | generation<<32 | uint64(index), value}
-	t.place(index).Store(made)
+	t.slots.place(index).Store(made)
 	return made.handle
-}
-
-// grow makes room for one more chunk. Readers have the old slice, or this one; the chunks are the
-// same.
-func (t *valueTable) grow() {
-	var chunks []*valueChunk
-	if known := t.chunks.Load(); known != nil {
-		chunks = (*known)[:len(*known):len(*known)]
-	}
-	chunks = append(chunks, new(valueChunk))
-	t.chunks.Store(&chunks)
-}
-
-func (t *valueTable) place(index uint32) *atomic.Pointer[kept] {
-	return &(*t.chunks.Load())[index/chunkSize][index%chunkSize]
 }
 
 // find is the value of a handle; false if it is over, or the handle is none.
 func (t *valueTable) find(handle uint64) (any, bool) {
-	chunks, index := t.chunks.Load(), uint32(handle)
-	if handle < handleBit || chunks == nil || int(index/chunkSize) >= len(*chunks) {
-		return nil, false
-	}
-	found := (*chunks)[index/chunkSize][index%chunkSize].Load()
+	found := t.slots.at(handle)
 	if found == nil || found.handle != handle {
 		return nil, false
 	}
@@ -86,7 +60,7 @@ func (t *valueTable) free(handle uint64) {
 		return
 	}
 	index := uint32(handle)
-	t.place(index).Store(nil)
+	t.slots.place(index).Store(nil)
 	t.generations[index]++
 	t.unused = append(t.unused, index)
 }
@@ -96,6 +70,6 @@ func (t *valueTable) clear() {
 	t.lock.Lock()
 	defer t.lock.Unlock()
 	t.isClosed = true
-	t.chunks.Store(nil)
+	t.slots.chunks.Store(nil)
 	t.generations, t.unused = nil, nil
 }
