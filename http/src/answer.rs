@@ -6,7 +6,7 @@ use crate::gate::Render;
 use crate::head::Client;
 use crate::policy::Policy;
 use crate::problem::Refusal;
-use crate::response::{Fields, Response, borrowed, value};
+use crate::response::{Fields, ResponseRef, borrowed, value};
 use crate::wire::{Field, Stored, WireError};
 
 /// A response to be sent as it is: a stored one, or a refusal.
@@ -94,11 +94,11 @@ impl Answer {
     }
 
     /// As a response, to be stored.
-    pub(crate) fn to_response(&self) -> Response {
-        let own = |(name, value): Field<'_>| (name.to_vec(), value.to_vec());
-        let (headers, trailers) = (self.headers().map(own), self.trailers().map(own));
-        let (headers, trailers) = (headers.collect(), trailers.collect());
-        Response { status: self.status, headers, trailers, body: self.body().to_vec() }
+    pub(crate) fn look<T>(&self, look: impl FnOnce(ResponseRef<'_>) -> T) -> T {
+        let headers: Vec<_> = self.headers().collect();
+        let trailers: Vec<_> = self.trailers().collect();
+        let (status, headers, trailers) = (self.status, &headers[..], &trailers[..]);
+        look(ResponseRef { status, headers, trailers, body: self.body() })
     }
 
     /// The status.

@@ -5,9 +5,6 @@ use std::borrow::Cow;
 
 use crate::policy::{Body, Fate, Identity, Policy};
 
-/// The longest lease or retention: the engine's ten years.
-pub(crate) const LONGEST: Duration = Duration::from_secs(3650 * 86_400);
-
 /// What of a policy cannot be carried out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PolicyError {
@@ -39,6 +36,9 @@ impl core::fmt::Display for PolicyError {
 impl core::error::Error for PolicyError {}
 
 impl Policy {
+    /// The longest lease or retention: the engine's ten years.
+    pub const LONGEST: Duration = Duration::from_secs(3650 * 86_400);
+
     /// Whether this policy can be carried out, as [`Gate::builder`](crate::Gate::builder) sees to.
     ///
     /// # Errors
@@ -50,7 +50,7 @@ impl Policy {
         const VALUE: &str = "has what a header field cannot have";
         const FRAMING: &str = "says where a message ends";
         const LONG: &str = "is longer than ten years";
-        let is_long = |time: Duration| time > LONGEST;
+        let is_long = |time: Duration| time > Self::LONGEST;
         let are_names = |names: &[String]| names.iter().all(|name| is_name(name));
         let replay = self.replay_header.as_ref();
         let values = |(_, again, first): &(String, String, Option<String>)| {
@@ -171,7 +171,7 @@ mod tests {
         };
         let text = |text: &str| String::from(text);
         let rule = |from, to, fate| vec![Rule { from, to, fate }];
-        let long = LONGEST + Duration::from_millis(1);
+        let long = Policy::LONGEST + Duration::from_millis(1);
         let address = Some(text("https://x/>\r\n"));
         let cases: [(&str, &dyn Fn(&mut Policy)); 27] = [
             ("header", &|policy| policy.header = text("")),

@@ -5,7 +5,6 @@ use core::time::Duration;
 use idem::{Claim, Fingerprint, Limit, OnEnd, Outcome, WaitOutcome, Waiter};
 
 use crate::answer::Answer;
-use crate::check::LONGEST;
 use crate::fingerprint::Unfinished;
 use crate::gate::{Gate, Overrides};
 use crate::head::Client;
@@ -112,7 +111,7 @@ impl Keyed {
             (Some(time), _) | (None, WhileInFlight::Wait(time)) => Some(time),
             (None, WhileInFlight::Refuse) => None,
         };
-        let retention = self.overrides.retention.map(|time| time.min(LONGEST));
+        let retention = self.overrides.retention.map(|time| time.min(Policy::LONGEST));
         let mut claim = Claim::new(key).lease(policy.lease).wait(wait.is_some());
         claim = claim.retention(retention.unwrap_or(policy.retention));
         // A lease runs out under an owner that is still at work: whoever gave up has said so.

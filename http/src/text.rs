@@ -48,21 +48,19 @@ impl Policy {
         let said: Map<String, Value> =
             serde_json::from_str(text).map_err(|error| PolicyError::new("", error.to_string()))?;
         let name = said.get("profile").and_then(Value::as_str).unwrap_or_default();
-        let base = Self::profile(name).ok_or_else(|| {
+        let mut policy = Self::profile(name).ok_or_else(|| {
             let names = Self::PROFILES.join(", ");
             PolicyError::new("profile", format!("is none of {names}"))
         })?;
-        let mut whole = base.to_value();
+        let mut whole = policy.to_value();
         for (field, value) in said {
             let place = whole.get_mut(&field);
             let place = place.ok_or_else(|| PolicyError::new(field.clone(), "is not known"))?;
             put(place, value);
             // Field by field, so that it is known which one is wrong.
-            Self::deserialize(whole.clone())
+            policy = Self::deserialize(whole.clone())
                 .map_err(|error| PolicyError::new(field, error.to_string()))?;
         }
-        let policy = Self::deserialize(whole.clone())
-            .map_err(|error| PolicyError::new("", error.to_string()))?;
         policy.check()?;
         Ok(policy)
     }

@@ -6,7 +6,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use idem::{Completion, Lease, Reason, Stale};
 
 use crate::answer::field;
-use crate::check::LONGEST;
 use crate::control::Control;
 use crate::gate::{Gate, Shared};
 use crate::head::Client;
@@ -36,8 +35,9 @@ pub struct Finished {
 }
 
 impl Finished {
-    fn too_late(fate: Fate) -> Self {
-        Self { headers: Fields::new(), fate, is_settled: false }
+    /// Nothing is to be added to the response.
+    fn bare(fate: Fate, is_settled: bool) -> Self {
+        Self { headers: Fields::new(), fate, is_settled }
     }
 }
 
@@ -85,9 +85,9 @@ impl Ticket {
         let kept = self.kept(fate);
         // While the ticket has the lease: if a hook panics, it is an interrupted request.
         let bytes = kept.map(|_| bytes_of(&self.gate, response, self.client));
-        let Some(lease) = self.lease.take() else { return Finished::too_late(fate) };
+        let Some(lease) = self.lease.take() else { return Finished::bare(fate, false) };
         let Some((time, bytes)) = kept.zip(bytes) else {
-            return Finished { headers: Fields::new(), fate, is_settled: give_up(lease, fate) };
+            return Finished::bare(fate, give_up(lease, fate));
         };
         match lease.complete_owned_for(bytes, time) {
             Ok(Completion::Stored) => {
@@ -95,16 +95,15 @@ impl Ticket {
                 Finished { headers, fate, is_settled: true }
             }
             // Done, and its response is not there to be replayed.
-            Ok(_) => Finished { headers: Fields::new(), fate, is_settled: true },
-            Err(_) => Finished::too_late(fate),
+            Ok(_) => Finished::bare(fate, true),
+            Err(_) => Finished::bare(fate, false),
         }
     }
 
     /// Settles a request that could not be handled at all, as by a client whose connection failed. Where the
     /// request itself is the key, those who wait share that; otherwise it is an interrupted one.
     pub fn fail(mut self) {
-        let is_shared = self.gate.0.policy.identity == Identity::Fingerprint;
-        if is_shared && !self.control.has_begun() {
+        if self.is_repeatable() {
             // Stale: somebody else has taken over.
             let _ = self.lease.take().map(|lease| lease.cancel_all(Reason::Owner));
         }
@@ -117,26 +116,29 @@ impl Ticket {
         let fate = self.control.fate(self.policy(), status);
         if was_cut_off {
             self.interrupt();
-            return Finished { headers: Fields::new(), fate, is_settled: true };
+            return Finished::bare(fate, true);
         }
-        // There is nothing to share; and where the request is its own key, nothing that must not be done again.
-        let is_repeatable = self.gate.0.policy.identity == Identity::Fingerprint;
-        let may_repeat = fate == Fate::Share || (is_repeatable && !self.control.has_begun());
-        let kept = self.kept(fate).filter(|_| !may_repeat);
+        // There is nothing to share.
+        let kept = self.kept(fate).filter(|_| fate != Fate::Share && !self.is_repeatable());
         let is_settled = match (self.lease.take(), kept) {
             (None, _) => false,
             // No response of the wire format is empty: a replay of it is an answer that is not there.
             (Some(lease), Some(time)) => lease.complete_for(&[], time).is_ok(),
             (Some(lease), None) => give_up(lease, fate),
         };
-        Finished { headers: Fields::new(), fate, is_settled }
+        Finished::bare(fate, is_settled)
+    }
+
+    /// Whether the request is its own key, and has had no effects: it may be made again.
+    fn is_repeatable(&self) -> bool {
+        self.policy().identity == Identity::Fingerprint && !self.control.has_begun()
     }
 
     /// For how long a response is kept, if it is stored at all.
     fn kept(&self, fate: Fate) -> Option<Duration> {
         match fate {
             Fate::Keep => Some(self.retention.unwrap_or(self.policy().retention)),
-            Fate::KeepFor(time) => Some(time.min(LONGEST)),
+            Fate::KeepFor(time) => Some(time.min(Policy::LONGEST)),
             Fate::Share => Some(self.retention.unwrap_or_default()),
             Fate::Release | Fate::Halt => None,
         }
@@ -148,7 +150,7 @@ impl Ticket {
         let fate = self.control.interrupted(policy);
         match self.kept(fate) {
             Some(time) => {
-                let answer = || self.gate.refused(Refusal::Unknown, self.client).to_response();
+                let answer = || self.gate.refused(Refusal::Unknown, self.client);
                 let bytes = || answer().look(|answer| bytes_of(&self.gate, answer, self.client));
                 // A hook that panics while another panic is under way must not end the process.
                 let bytes = catch_unwind(AssertUnwindSafe(bytes));

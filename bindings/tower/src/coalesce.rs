@@ -75,8 +75,7 @@ impl CoalesceLayer {
     /// For how long a response is handed out once it is there; at most ten years.
     #[must_use]
     pub fn window(mut self, time: Duration) -> Self {
-        const TEN_YEARS: Duration = Duration::from_secs(3650 * 86_400);
-        self.policy.retention = time.min(TEN_YEARS);
+        self.policy.retention = time.min(Policy::LONGEST);
         for rule in &mut self.policy.fates {
             rule.fate = idem_http::Fate::Keep;
         }
