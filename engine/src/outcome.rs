@@ -136,7 +136,7 @@ pub enum Limit {
 }
 
 /// When a record began, how long it has left, and whose it is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Info {
     /// In flight: since the lease began. Finished: since it was finished.

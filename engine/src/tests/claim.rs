@@ -369,6 +369,20 @@ fn k4_an_expired_lease_leaves_its_fingerprint_to_whoever_takes_over() {
 }
 
 #[test]
+fn k4_after_an_expired_lease_without_a_fingerprint_the_claims_own_is_bound() {
+    under_every_geometry(|make| {
+        let lab = Lab::new(make());
+        let claim = |bits| Claim::new(lab.key(1)).fingerprint(says(bits)).wait(false);
+        let _lost = lab.own(lab.key(1)).into_token();
+        lab.pass(LEASE);
+        let lease = lab.own(claim(1));
+        assert!(matches!(lab.ask(claim(2)), Outcome::Mismatch(State::InFlight)));
+        lease.complete(b"done").expect("the lease is ours");
+        assert!(matches!(lab.ask(claim(1)), Outcome::Replay(_)));
+    });
+}
+
+#[test]
 fn k4_a_waiter_that_is_handed_the_lease_does_not_bind_it_anew() {
     under_every_geometry(|make| {
         let lab = Lab::new(make());

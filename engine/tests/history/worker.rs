@@ -176,7 +176,8 @@ impl Worker {
         let limit = millis(&mut self.random, 60);
         let outcome = match self.random.below(10) {
             0 => return drop(other),
-            1 => other.wait(),
+            // Not while a future of its own may be the only one to be offered the key: nobody would poll that.
+            1 if self.futures.is_empty() => other.wait(),
             2 | 3 => return self.futures.push(Parked::new(other, asked)),
             4 | 5 => return self.call_back(asked, other),
             _ => other.wait_for(limit),
