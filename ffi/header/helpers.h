@@ -88,3 +88,19 @@ static inline idem_stats_t idem_stats_init(void) {
     stats.struct_size = sizeof stats;
     return stats;
 }
+
+/* Ready to be filled in. */
+static inline idem_http_head_t idem_http_head_init(void) {
+    idem_http_head_t head;
+    memset(&head, 0, sizeof head);
+    head.struct_size = sizeof head;
+    return head;
+}
+
+/* Ready to be filled in. */
+static inline idem_http_response_t idem_http_response_init(void) {
+    idem_http_response_t response;
+    memset(&response, 0, sizeof response);
+    response.struct_size = sizeof response;
+    return response;
+}

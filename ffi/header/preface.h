@@ -34,6 +34,12 @@
  *   }
  *   idem_engine_free(engine);
  *
+ * HTTP
+ *   A gate has a policy, which is text, and decides what becomes of requests; the program reads and sends. In turn:
+ *   idem_http_admit the head; with IDEM_HTTP_KEYED, idem_http_body the body, idem_http_claim; with
+ *   IDEM_HTTP_WAIT, wait, and idem_http_waited; with IDEM_HTTP_EXECUTE, handle it, idem_http_finish, and send the
+ *   response; with IDEM_HTTP_ANSWER, send that. In the end idem_http_request_free.
+ *
  * ENDING
  *   idem_engine_close_within(engine, ms); idem_engine_drain(engine, IDEM_FOREVER); then join all threads that
  *   may still call, those that wait and those whose work was cut short as well; then free the queues,
@@ -60,7 +66,7 @@
  *   Every function that can fail returns an idem_status_t: IDEM_OK; a positive status is an ordinary answer
  *   (IDEM_STALE, IDEM_TIMED_OUT, ...); a negative one an error, and then nothing was done, nothing
  *   consumed unless it says so, and no result was written (but IDEM_ERR_PANIC says that a call broke off,
- *   and IDEM_ERR_BUFFER how long a buffer is needed). What a claim or a wait came to is no status but
+ *   IDEM_ERR_BUFFER how long a buffer is needed, and idem_http_policy what is wrong). What a claim or a wait came to is no status but
  *   an outcome. idem_status_name has the name of a status; idem_log_to a function that is told more. Null,
  *   misaligned and over-long arguments are refused; a pointer to what was freed cannot be seen.
  *

@@ -11,6 +11,7 @@
 //! | `claim`, `lease` | who executes, and what comes of it |
 //! | `wait`, `queue`, `signal` | those who do not |
 //! | `response`, `fingerprint` | bytes out, bytes in |
+//! | `http` | gates, and requests on their way through them |
 //! | `inspect`, `operate`, `log`, `version` | seeing inside, and acting from outside |
 #![allow(
     non_camel_case_types,
@@ -26,6 +27,7 @@ mod config;
 mod convert;
 mod engine;
 mod fingerprint;
+mod http;
 mod inspect;
 mod lease;
 mod log;
@@ -46,6 +48,7 @@ pub use clock::*;
 pub use config::*;
 pub use engine::*;
 pub use fingerprint::*;
+pub use http::*;
 pub use inspect::*;
 pub use lease::*;
 pub use log::*;

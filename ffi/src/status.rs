@@ -59,6 +59,10 @@ pub enum idem_status_t {
     /// A panic inside libidem, which is a defect of it; what was done by then is not known. The log
     /// function has been told.
     IDEM_ERR_PANIC = -17,
+    /// No policy, or one that cannot be carried out; idem_http_policy says why.
+    IDEM_ERR_POLICY = -18,
+    /// Not the next step of this request. It is where it was.
+    IDEM_ERR_STATE = -19,
 }
 
 use idem_status_t::*;
@@ -79,7 +83,7 @@ fn name(status: i32) -> &'static CStr {
     ALL.iter().find(|(known, _)| *known as i32 == status).map_or(c"unknown", |(_, name)| *name)
 }
 
-const ALL: [(idem_status_t, &CStr); 23] = [
+const ALL: [(idem_status_t, &CStr); 25] = [
     (IDEM_OK, c"IDEM_OK"),
     (IDEM_STALE, c"IDEM_STALE"),
     (IDEM_TOO_LATE, c"IDEM_TOO_LATE"),
@@ -103,6 +107,8 @@ const ALL: [(idem_status_t, &CStr); 23] = [
     (IDEM_ERR_SYSTEM, c"IDEM_ERR_SYSTEM"),
     (IDEM_ERR_BUFFER, c"IDEM_ERR_BUFFER"),
     (IDEM_ERR_PANIC, c"IDEM_ERR_PANIC"),
+    (IDEM_ERR_POLICY, c"IDEM_ERR_POLICY"),
+    (IDEM_ERR_STATE, c"IDEM_ERR_STATE"),
 ];
 
 impl From<KeyError> for idem_status_t {

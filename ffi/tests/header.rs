@@ -9,7 +9,7 @@ fn root() -> PathBuf {
 }
 
 /// In the order of the header.
-const SOURCES: [&str; 17] = [
+const SOURCES: [&str; 20] = [
     "version",
     "status",
     "types",
@@ -27,6 +27,9 @@ const SOURCES: [&str; 17] = [
     "response",
     "inspect",
     "operate",
+    "http/types",
+    "http/gate",
+    "http/request",
 ];
 
 /// The header, as it is to be.

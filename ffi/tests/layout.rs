@@ -28,9 +28,7 @@ macro_rules! values {
     )*};
 }
 
-#[test]
-fn the_layout_is_what_it_was() {
-    let mut table = String::new();
+fn structures(table: &mut String) {
     structures! { table:
         idem_bytes_t { data len }
         idem_key_t { kind scope_kind ns scope key bits }
@@ -59,7 +57,20 @@ fn the_layout_is_what_it_was() {
             expired timed_out forced forgotten resolved shutdowns wakes records records_peak
             bytes bytes_peak waiters waiters_peak waits }
         idem_message_t { level reserved text }
+        idem_http_field_t { name value }
+        idem_http_head_t { struct_size method authority path query fields field_count scope_kind
+            flags scope key retention_ms wait_ms }
+        idem_http_answer_t { status reserved headers header_count trailers trailer_count body
+            refusal }
+        idem_http_decision_t { kind needs_body room time_ms max_run_ms response_max answer waiter
+            more }
+        idem_http_response_t { struct_size status reserved headers header_count trailers
+            trailer_count body }
+        idem_http_finished_t { fate is_settled headers header_count more }
     }
+}
+
+fn values(table: &mut String) {
     values! { table:
         idem_key_kind_t { IDEM_KEY_BYTES IDEM_KEY_FINGERPRINT IDEM_KEY_RAW IDEM_KEY_LISTED }
         idem_scope_kind_t { IDEM_SCOPE_NONE IDEM_SCOPE_OF }
@@ -89,11 +100,24 @@ fn the_layout_is_what_it_was() {
             IDEM_ERR_NULL IDEM_ERR_MISALIGNED IDEM_ERR_SIZE IDEM_ERR_UNSUPPORTED IDEM_ERR_VALUE
             IDEM_ERR_EMPTY IDEM_ERR_TOO_LONG IDEM_ERR_NO_SCOPE IDEM_ERR_NOT_TEXT IDEM_ERR_RANGE
             IDEM_ERR_LIMITS_SET IDEM_ERR_WRONG_ENGINE IDEM_ERR_RELEASED IDEM_ERR_NO_MEMORY
-            IDEM_ERR_SYSTEM IDEM_ERR_BUFFER IDEM_ERR_PANIC }
+            IDEM_ERR_SYSTEM IDEM_ERR_BUFFER IDEM_ERR_PANIC IDEM_ERR_POLICY IDEM_ERR_STATE }
         idem_key_hash_t { IDEM_KEY_HASH_DEFAULT IDEM_KEY_HASH_SIPHASH24 IDEM_KEY_HASH_XXH3 }
         idem_switch_t { IDEM_SWITCH_DEFAULT IDEM_SWITCH_ON IDEM_SWITCH_OFF }
         idem_log_level_t { IDEM_LOG_ERROR IDEM_LOG_DEFECT }
+        idem_http_head_flag_t { IDEM_HTTP_OFF }
+        idem_http_decision_kind_t { IDEM_HTTP_PASS IDEM_HTTP_KEYED IDEM_HTTP_WAIT
+            IDEM_HTTP_EXECUTE IDEM_HTTP_ANSWER }
+        idem_http_fault_t { IDEM_HTTP_TOO_SLOW IDEM_HTTP_CUT_OFF IDEM_HTTP_TOO_LARGE }
+        idem_http_fate_t { IDEM_HTTP_KEEP IDEM_HTTP_KEEP_FOR IDEM_HTTP_SHARE IDEM_HTTP_RELEASE
+            IDEM_HTTP_HALT }
     }
+}
+
+#[test]
+fn the_layout_is_what_it_was() {
+    let mut table = String::new();
+    structures(&mut table);
+    values(&mut table);
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/layout.txt");
     if std::env::var_os("IDEM_BLESS").is_some() {
         std::fs::write(path, &table).unwrap();

@@ -33,6 +33,8 @@ pub(crate) struct Unfinished {
     held: Option<Vec<u8>>,
     /// For the embedder.
     head: Option<OwnedHead>,
+    /// From the embedder.
+    added: Option<Vec<u8>>,
 }
 
 struct OwnedHead {
@@ -82,7 +84,8 @@ impl Unfinished {
         let is_json = matches!(policy.says.body, Body::Json(_));
         let held = (is_json || is_held).then(Vec::new);
         let counts = is_held || policy.says.body != Body::Ignored;
-        Self { builder, counts, has_begun: false, held, head: is_held.then(|| OwnedHead::of(head)) }
+        let head = is_held.then(|| OwnedHead::of(head));
+        Self { builder, counts, has_begun: false, held, head, added: None }
     }
 
     /// A piece of the body; how it is cut does not matter.
@@ -100,6 +103,11 @@ impl Unfinished {
             self.builder.field(b"b");
         }
         self.builder.update(piece);
+    }
+
+    /// What else counts, after the body. Said again, it replaces what was said.
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        self.added = Some(bytes.to_vec());
     }
 
     /// The fingerprint, the body being over.
@@ -123,6 +131,9 @@ impl Unfinished {
             let authority = head.authority.as_deref();
             let head = Head { method, authority, path, query, headers: &headers };
             self.builder.field(b"c").field(&says(&head, &held.unwrap_or_default()));
+        }
+        if let Some(added) = self.added.take() {
+            self.builder.field(b"c").field(&added);
         }
         self.builder.clone().finish()
     }

@@ -73,7 +73,7 @@ impl Keyed {
     pub fn update(&mut self, piece: &[u8]) -> Result<(), Answer> {
         match self.room.checked_sub(piece.len()) {
             Some(room) => self.room = room,
-            None => return Err(self.gate.refused(Refusal::BodyTooLarge, self.client)),
+            None => return Err(self.too_large()),
         }
         self.fingerprint.update(piece);
         Ok(())
@@ -84,9 +84,19 @@ impl Keyed {
         self.gate.refused(Refusal::BodyTooSlow, self.client)
     }
 
+    /// The answer to a request whose body has more bytes than there is room for.
+    pub fn too_large(&self) -> Answer {
+        self.gate.refused(Refusal::BodyTooLarge, self.client)
+    }
+
     /// The answer to a request whose body was cut off.
     pub fn cut_off(&self) -> Answer {
         self.gate.refused(Refusal::BodyCutOff, self.client)
+    }
+
+    /// More that counts of the request, after its body: what the embedder has found out by itself.
+    pub fn says(&mut self, bytes: &[u8]) {
+        self.fingerprint.add(bytes);
     }
 
     /// Its policy.

@@ -34,6 +34,12 @@
  *   }
  *   idem_engine_free(engine);
  *
+ * HTTP
+ *   A gate has a policy, which is text, and decides what becomes of requests; the program reads and sends. In turn:
+ *   idem_http_admit the head; with IDEM_HTTP_KEYED, idem_http_body the body, idem_http_claim; with
+ *   IDEM_HTTP_WAIT, wait, and idem_http_waited; with IDEM_HTTP_EXECUTE, handle it, idem_http_finish, and send the
+ *   response; with IDEM_HTTP_ANSWER, send that. In the end idem_http_request_free.
+ *
  * ENDING
  *   idem_engine_close_within(engine, ms); idem_engine_drain(engine, IDEM_FOREVER); then join all threads that
  *   may still call, those that wait and those whose work was cut short as well; then free the queues,
@@ -60,7 +66,7 @@
  *   Every function that can fail returns an idem_status_t: IDEM_OK; a positive status is an ordinary answer
  *   (IDEM_STALE, IDEM_TIMED_OUT, ...); a negative one an error, and then nothing was done, nothing
  *   consumed unless it says so, and no result was written (but IDEM_ERR_PANIC says that a call broke off,
- *   and IDEM_ERR_BUFFER how long a buffer is needed). What a claim or a wait came to is no status but
+ *   IDEM_ERR_BUFFER how long a buffer is needed, and idem_http_policy what is wrong). What a claim or a wait came to is no status but
  *   an outcome. idem_status_name has the name of a status; idem_log_to a function that is told more. Null,
  *   misaligned and over-long arguments are refused; a pointer to what was freed cannot be seen.
  *
@@ -167,6 +173,10 @@ enum idem_status_t
     // A panic inside libidem, which is a defect of it; what was done by then is not known. The log
     // function has been told.
     IDEM_ERR_PANIC = -17,
+    // No policy, or one that cannot be carried out; idem_http_policy says why.
+    IDEM_ERR_POLICY = -18,
+    // Not the next step of this request. It is where it was.
+    IDEM_ERR_STATE = -19,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -586,6 +596,96 @@ typedef uint32_t idem_log_level_t;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// How a request differs from its policy; bits of `flags`.
+enum idem_http_head_flag_t
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // It passes.
+    IDEM_HTTP_OFF = 1,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum idem_http_head_flag_t idem_http_head_flag_t;
+#else
+typedef uint32_t idem_http_head_flag_t;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// What becomes of a request: `idem_http_decision_t::kind`.
+enum idem_http_decision_kind_t
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // The gate is not for it: serve it as if there were none. There is no `request`.
+    IDEM_HTTP_PASS = 1,
+    // It has a key. If `needs_body`, read the body and give it to idem_http_body: at most `room` bytes, in
+    // `time_ms`. Then idem_http_claim.
+    IDEM_HTTP_KEYED = 2,
+    // Somebody else executes it: wait with `waiter`, at most `time_ms`, and then idem_http_waited.
+    IDEM_HTTP_WAIT = 3,
+    // Execute it, and end it by its response (idem_http_finish and its like). If that takes longer than
+    // `time_ms / 3`, call idem_http_renew each time as much has passed, until `max_run_ms` are over.
+    IDEM_HTTP_EXECUTE = 4,
+    // Send `answer`, and execute nothing.
+    IDEM_HTTP_ANSWER = 5,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum idem_http_decision_kind_t idem_http_decision_kind_t;
+#else
+typedef uint32_t idem_http_decision_kind_t;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// Why a request's body did not come.
+enum idem_http_fault_t
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // It took longer than the policy gives it.
+    IDEM_HTTP_TOO_SLOW = 1,
+    // It ended before it was whole.
+    IDEM_HTTP_CUT_OFF = 2,
+    // It is longer than there is room for. Also said by idem_http_body itself.
+    IDEM_HTTP_TOO_LARGE = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum idem_http_fault_t idem_http_fault_t;
+#else
+typedef uint32_t idem_http_fault_t;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+// What becomes of a response.
+enum idem_http_fate_t
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    // It is kept and replayed, for the policy's retention.
+    IDEM_HTTP_KEEP = 1,
+    // It is kept and replayed, for a time of its own.
+    IDEM_HTTP_KEEP_FOR = 2,
+    // Those who wait get it; it is not kept, and the next request executes.
+    IDEM_HTTP_SHARE = 3,
+    // The key is free: who waits executes, one after the other.
+    IDEM_HTTP_RELEASE = 4,
+    // Nobody executes until the halted retention is over, or an operator settles it.
+    IDEM_HTTP_HALT = 5,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum idem_http_fate_t idem_http_fate_t;
+#else
+typedef uint32_t idem_http_fate_t;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // A clock that stands still until it is moved: for tests, which then need not sleep.
 typedef struct idem_clock_t idem_clock_t;
 
@@ -594,6 +694,12 @@ typedef struct idem_engine_t idem_engine_t;
 
 // A fingerprint in the making. Used up when it is finished.
 typedef struct idem_fingerprint_t idem_fingerprint_t;
+
+// A policy at work: an engine, a namespace of it, and what is done with requests. A route has one.
+typedef struct idem_http_gate_t idem_http_gate_t;
+
+// A request on its way through a gate. Its steps are taken one after the other, and each once.
+typedef struct idem_http_request_t idem_http_request_t;
 
 // What is in flight and what is halted, at one time.
 typedef struct idem_listing_t idem_listing_t;
@@ -1014,6 +1120,126 @@ typedef struct idem_stats_t {
     // 2^(i-1) and less than 2^i microseconds, the last all that are longer.
     uint64_t waits[IDEM_WAIT_BUCKETS];
 } idem_stats_t;
+
+// A header or trailer field.
+typedef struct idem_http_field_t {
+    // Its name, in any case.
+    struct idem_bytes_t name;
+    // Its value.
+    struct idem_bytes_t value;
+} idem_http_field_t;
+
+// The head of a request. Zero everything, set `struct_size`, and say what it has. Method, path, query, authority
+// and names of fields are UTF-8.
+typedef struct idem_http_head_t {
+    // `sizeof(idem_http_head_t)`.
+    size_t struct_size;
+    // As it was sent.
+    struct idem_bytes_t method;
+    // Of a request to elsewhere, as clients and proxies send them, the scheme and the authority: `https://host`.
+    // Null: none.
+    struct idem_bytes_t authority;
+    // As it was sent, without the query.
+    struct idem_bytes_t path;
+    // Without its question mark. Null: none.
+    struct idem_bytes_t query;
+    // Header fields in the order in which they came, with repeats.
+    const struct idem_http_field_t *fields;
+    // How many.
+    size_t field_count;
+    // An `idem_scope_kind_t`. There is no default: where keys are global, say so.
+    uint32_t scope_kind;
+    // `idem_http_head_flag_t`s.
+    uint32_t flags;
+    // With `IDEM_SCOPE_OF`: whose keys its are among, 1 to 65 536 bytes. What authentication has found out, and
+    // nothing that the client could choose.
+    struct idem_bytes_t scope;
+    // The request's key, whatever its header says. Null: as the policy has it.
+    struct idem_bytes_t key;
+    // How long its answer is kept, in milliseconds; 0: as the policy has it; `IDEM_ZERO`.
+    uint64_t retention_ms;
+    // How long it waits, if another with its key is being executed, in milliseconds; 0: as the policy has it;
+    // `IDEM_ZERO`: it waits, and for nothing.
+    uint64_t wait_ms;
+} idem_http_head_t;
+
+// What to send to a client whose request is not executed. It and what it points to is the request's, and good
+// until that is freed.
+typedef struct idem_http_answer_t {
+    // The status.
+    uint32_t status;
+    // Reserved; zero.
+    uint32_t reserved;
+    // Header fields, to be sent in this order; as they are: `content-length` is among them where there is one.
+    const struct idem_http_field_t *headers;
+    // How many.
+    size_t header_count;
+    // Trailer fields.
+    const struct idem_http_field_t *trailers;
+    // How many.
+    size_t trailer_count;
+    // The body. Not to be sent with answers to HEAD.
+    struct idem_bytes_t body;
+    // Why it is refused, a word such as `key-reused`, as it is in the `code` of problem details; null: it is answered
+    // as it was before. Good for ever.
+    struct idem_bytes_t refusal;
+} idem_http_answer_t;
+
+// What becomes of a request. `kind` says which of the others count; those that do not are zero.
+typedef struct idem_http_decision_t {
+    // An `idem_http_decision_kind_t`.
+    uint32_t kind;
+    // Whether the body counts.
+    uint32_t needs_body;
+    // Bytes of body that may still come. With more it is refused.
+    uint64_t room;
+    // What `kind` says.
+    uint64_t time_ms;
+    // How long a lease is kept alive.
+    uint64_t max_run_ms;
+    // The most bytes of a response's body that are kept. Whoever holds a response back until it is whole stops there.
+    uint64_t response_max;
+    // What answers; the request's.
+    const struct idem_http_answer_t *answer;
+    // What to wait with; the caller's, as that of an `idem_outcome_t`.
+    struct idem_waiter_t *waiter;
+    // Reserved; zero.
+    uint64_t more[2];
+} idem_http_decision_t;
+
+// A response. Zero everything, and set `struct_size`.
+typedef struct idem_http_response_t {
+    // `sizeof(idem_http_response_t)`.
+    size_t struct_size;
+    // 100 to 599.
+    uint32_t status;
+    // Reserved; zero.
+    uint32_t reserved;
+    // Header fields.
+    const struct idem_http_field_t *headers;
+    // How many.
+    size_t header_count;
+    // Trailer fields.
+    const struct idem_http_field_t *trailers;
+    // How many.
+    size_t trailer_count;
+    // The body.
+    struct idem_bytes_t body;
+} idem_http_response_t;
+
+// What became of a response.
+typedef struct idem_http_finished_t {
+    // An `idem_http_fate_t`: what became of it, or was to.
+    uint32_t fate;
+    // Whether that came about: not, if the handler was too slow and somebody else has taken over.
+    uint32_t is_settled;
+    // Fields to add to the headers of the response that is sent. They are the request's, and good until it is freed.
+    const struct idem_http_field_t *headers;
+    // How many.
+    size_t header_count;
+    // Reserved; zero.
+    uint64_t more[2];
+} idem_http_finished_t;
 
 #ifdef __cplusplus
 extern "C" {
@@ -1808,6 +2034,223 @@ idem_status_t idem_resolve(const struct idem_engine_t *engine,
                            uint64_t retention_ms,
                            uint32_t *completion);
 
+// Reads a policy: JSON as `{"profile": "ietf", "retention_ms": 60000}`, which is a profile (`ietf`, `stripe_v1`,
+// `stripe_v2`, `coalesce`) and what is otherwise. Writes all of it to `buffer`, with every field that there is; or, if
+// it cannot be carried out, why not. Neither ends with a zero byte.
+//
+// Ownership: all are borrowed.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK, and the policy; IDEM_ERR_POLICY, and what is wrong with it; IDEM_ERR_BUFFER: the buffer is too
+//   short for either; in each case the length is in `*len` (unless that is null). IDEM_ERR_NOT_TEXT, IDEM_ERR_NULL.
+// Since: 0.
+idem_status_t idem_http_policy(struct idem_bytes_t policy,
+                               char *buffer,
+                               size_t capacity,
+                               size_t *len);
+
+// Makes a gate of a policy (idem_http_policy tells what is wrong with one).
+//
+// Ownership: `engine`, `ns` (null: the default namespace) and `policy` are borrowed; `*gate` is the caller's, free it
+//   with idem_http_gate_free.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_POLICY, IDEM_ERR_NOT_TEXT, IDEM_ERR_NULL.
+// Since: 0.
+idem_status_t idem_http_gate_new(const struct idem_engine_t *engine,
+                                 const struct idem_namespace_t *ns,
+                                 struct idem_bytes_t policy,
+                                 struct idem_http_gate_t **gate);
+
+// Frees a gate. Requests that are on their way through it go on.
+//
+// Ownership: `gate` is consumed; null is nothing.
+// Threads: any; nobody may be inside a call with it.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_MISALIGNED.
+// Since: 0.
+idem_status_t idem_http_gate_free(struct idem_http_gate_t *gate);
+
+// The name of the header that keys are in.
+//
+// Ownership: `*name` is the gate's, and good until that is freed.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_NULL.
+// Since: 0.
+idem_status_t idem_http_gate_header(const struct idem_http_gate_t *gate, struct idem_bytes_t *name);
+
+// Whether a request that differs in nothing from its policy is certain to pass, by as little as can be looked at:
+// before its head is put together. `has_key`: whether it has the header that keys are in.
+//
+// Ownership: all are borrowed.
+// Threads: any.
+// Blocks: no.
+// Returns: 1, or 0: admit it (also if the call is wrong).
+// Since: 0.
+int idem_http_passes(const struct idem_http_gate_t *gate,
+                     struct idem_bytes_t method,
+                     struct idem_bytes_t path,
+                     int has_key);
+
+// The fingerprint of a request, as its gate makes it: for tests, and for whoever wants to know.
+//
+// Ownership: all are borrowed; `bits` is 16 bytes, little endian.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_NOT_TEXT, IDEM_ERR_NO_SCOPE, IDEM_ERR_RANGE, IDEM_ERR_VALUE, IDEM_ERR_SIZE,
+//   IDEM_ERR_UNSUPPORTED, IDEM_ERR_NULL, as idem_http_admit.
+// Since: 0.
+idem_status_t idem_http_fingerprint(const struct idem_http_gate_t *gate,
+                                    const struct idem_http_head_t *head,
+                                    struct idem_bytes_t body,
+                                    uint8_t *bits);
+
+// Admits a request: what is known of it by its head.
+//
+// Ownership: `gate`, `head` and all it points to are borrowed; `*request` is the caller's, free it with
+//   idem_http_request_free when its response or its answer was sent. It is null, if the request passes.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK, and the decision IDEM_HTTP_PASS, IDEM_HTTP_KEYED or IDEM_HTTP_ANSWER; IDEM_ERR_NOT_TEXT,
+//   IDEM_ERR_NO_SCOPE, IDEM_ERR_RANGE for a retention of more than ten years, IDEM_ERR_VALUE, IDEM_ERR_SIZE,
+//   IDEM_ERR_UNSUPPORTED, IDEM_ERR_NULL.
+// Since: 0.
+idem_status_t idem_http_admit(const struct idem_http_gate_t *gate,
+                              const struct idem_http_head_t *head,
+                              struct idem_http_request_t **request,
+                              struct idem_http_decision_t *decision);
+
+// A piece of the body of a keyed request; how it is cut does not matter.
+//
+// Ownership: both are borrowed.
+// Threads: one at a time.
+// Blocks: no.
+// Returns: IDEM_OK, and the decision IDEM_HTTP_KEYED: go on; or IDEM_HTTP_ANSWER: it is too large;
+//   IDEM_ERR_STATE: it is not keyed, or was claimed; IDEM_ERR_NULL.
+// Since: 0.
+idem_status_t idem_http_body(const struct idem_http_request_t *request,
+                             struct idem_bytes_t piece,
+                             struct idem_http_decision_t *decision);
+
+// The body of a keyed request did not come as it should (an idem_http_fault_t): its answer.
+//
+// Ownership: `request` is borrowed.
+// Threads: one at a time.
+// Blocks: no.
+// Returns: IDEM_OK, and the decision IDEM_HTTP_ANSWER; IDEM_ERR_STATE: it is not keyed, or was claimed;
+//   IDEM_ERR_VALUE, IDEM_ERR_NULL.
+// Since: 0.
+idem_status_t idem_http_refuse(const struct idem_http_request_t *request,
+                               uint32_t fault,
+                               struct idem_http_decision_t *decision);
+
+// Claims the key of a keyed request, its body being over. `says` are bytes that count in its fingerprint besides
+// what its policy says; null: none.
+//
+// Ownership: `request` and `says` are borrowed; a waiter in the decision is the caller's.
+// Threads: one at a time.
+// Blocks: no; may call callbacks of others.
+// Returns: IDEM_OK, and the decision IDEM_HTTP_EXECUTE, IDEM_HTTP_WAIT or IDEM_HTTP_ANSWER; IDEM_ERR_STATE: it is not
+//   keyed, or was claimed; IDEM_ERR_NULL.
+// Since: 0.
+idem_status_t idem_http_claim(const struct idem_http_request_t *request,
+                              struct idem_bytes_t says,
+                              struct idem_http_decision_t *decision);
+
+// What becomes of a request that waited. `outcome` is what the wait came to, however it was waited; null: its time
+// was up, and the wait was cancelled, or its waiter freed.
+//
+// Ownership: `request` is borrowed; what `*outcome` has is consumed, the structure itself is borrowed.
+// Threads: one at a time.
+// Blocks: no; may call callbacks of others.
+// Returns: IDEM_OK, and the decision IDEM_HTTP_EXECUTE or IDEM_HTTP_ANSWER; IDEM_ERR_STATE: it does not wait;
+//   IDEM_ERR_VALUE: no wait comes to this; IDEM_ERR_WRONG_ENGINE, IDEM_ERR_RELEASED, IDEM_ERR_NULL. With an error
+//   nothing is consumed.
+// Since: 0.
+idem_status_t idem_http_waited(const struct idem_http_request_t *request,
+                               const struct idem_outcome_t *outcome,
+                               struct idem_http_decision_t *decision);
+
+// Keeps the lease of a request that is being executed alive, for the time of the decision (`time_ms`) from now on.
+//
+// Ownership: `request` is borrowed.
+// Threads: any, also while others take its steps. A hook that this calls must not use the request.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_STALE: it is over, or somebody else may have taken over; IDEM_ERR_NULL.
+// Since: 0.
+idem_status_t idem_http_renew(const struct idem_http_request_t *request);
+
+// From here on a request that is being executed has effects that cannot be taken back: if its handler is interrupted,
+// the key is not simply free again, but what the policy says of interrupted requests.
+//
+// Ownership: `request` is borrowed.
+// Threads: any, also while others take its steps.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_STATE: it is not executed; IDEM_ERR_NULL.
+// Since: 0.
+idem_status_t idem_http_side_effects_began(const struct idem_http_request_t *request);
+
+// Says what becomes of the response (an idem_http_fate_t), whatever its status; with IDEM_HTTP_KEEP_FOR for `ms`.
+// Saying it again replaces what was said; after the response nothing changes any more.
+//
+// Ownership: `request` is borrowed.
+// Threads: any, also while others take its steps.
+// Blocks: no.
+// Returns: IDEM_OK; IDEM_ERR_STATE: it is not executed; IDEM_ERR_VALUE, IDEM_ERR_RANGE: more than ten years;
+//   IDEM_ERR_NULL.
+// Since: 0.
+idem_status_t idem_http_say(const struct idem_http_request_t *request,
+                            uint32_t fate,
+                            uint64_t ms);
+
+// Settles a request by its response. That is to be sent only after this has returned, with the header fields in
+// `*finished` (unless that is null) added.
+//
+// Ownership: `request`, `response` and all it points to are borrowed; the bytes are copied.
+// Threads: one at a time.
+// Blocks: no; calls the callbacks of those who wait.
+// Returns: IDEM_OK; IDEM_ERR_STATE: it is not executed, or not any more; IDEM_ERR_RANGE: no status; IDEM_ERR_SIZE,
+//   IDEM_ERR_UNSUPPORTED, IDEM_ERR_NULL.
+// Since: 0.
+idem_status_t idem_http_finish(const struct idem_http_request_t *request,
+                               const struct idem_http_response_t *response,
+                               struct idem_http_finished_t *finished);
+
+// Settles a request whose response with this status is lost on the way: longer than what is kept; or, if
+// `was_cut_off` is not 0, incomplete. Duplicates are told that it was done; or, if that cannot be known, what the
+// policy says of interrupted requests.
+//
+// Ownership: `request` is borrowed.
+// Threads: one at a time.
+// Blocks: no; calls the callbacks of those who wait.
+// Returns: IDEM_OK; IDEM_ERR_STATE: it is not executed, or not any more; IDEM_ERR_RANGE: no status; IDEM_ERR_NULL.
+// Since: 0.
+idem_status_t idem_http_lose(const struct idem_http_request_t *request,
+                             uint32_t status,
+                             int was_cut_off,
+                             struct idem_http_finished_t *finished);
+
+// Settles a request that could not be handled at all, as by a client whose connection failed. Where the request
+// itself is the key those who wait share that; otherwise it is an interrupted one.
+//
+// Ownership: `request` is borrowed.
+// Threads: one at a time.
+// Blocks: no; calls the callbacks of those who wait.
+// Returns: IDEM_OK; IDEM_ERR_STATE: it is not executed, or not any more; IDEM_ERR_NULL.
+// Since: 0.
+idem_status_t idem_http_fail(const struct idem_http_request_t *request);
+
+// Frees a request. One that is being executed is an interrupted one.
+//
+// Ownership: `request` is consumed, with all that its answer and its added header fields point to; null is
+//   nothing. The waiter of a request that waits is the caller's still.
+// Threads: any; nobody may be inside a call with it.
+// Blocks: no; may call the callbacks of those who wait.
+// Returns: IDEM_OK; IDEM_ERR_MISALIGNED.
+// Since: 0.
+idem_status_t idem_http_request_free(struct idem_http_request_t *request);
+
 /* Structures, ready to be changed. */
 
 /* Bytes. */
@@ -1897,6 +2340,22 @@ static inline idem_stats_t idem_stats_init(void) {
     memset(&stats, 0, sizeof stats);
     stats.struct_size = sizeof stats;
     return stats;
+}
+
+/* Ready to be filled in. */
+static inline idem_http_head_t idem_http_head_init(void) {
+    idem_http_head_t head;
+    memset(&head, 0, sizeof head);
+    head.struct_size = sizeof head;
+    return head;
+}
+
+/* Ready to be filled in. */
+static inline idem_http_response_t idem_http_response_init(void) {
+    idem_http_response_t response;
+    memset(&response, 0, sizeof response);
+    response.struct_size = sizeof response;
+    return response;
 }
 
 #ifdef __cplusplus
