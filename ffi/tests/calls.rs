@@ -21,7 +21,7 @@ fn bytes(seed: u64, count: usize) -> Vec<u8> {
 
 #[test]
 fn random_calls_do_what_they_say_and_leave_nothing() {
-    for seed in 0..400 {
+    for seed in 0..1500 {
         border::run(&bytes(seed, 1200));
     }
 }

@@ -1,6 +1,8 @@
 //! Any bytes as calls of the exported functions: with objects that are alive, with null, misaligned and
 //! made-up arguments. No call may do anything but what it says, and at the end nothing may be left.
 
+mod http;
+
 use core::ffi::c_void;
 use core::ptr::{null, null_mut};
 
@@ -73,6 +75,7 @@ struct World {
     responses: Vec<idem_response_t>,
     waiters: Vec<*mut idem_waiter_t>,
     waits: Vec<*mut idem_pending_t>,
+    http: http::Http,
     /// Leases that callbacks have got.
     called: Box<std::sync::Mutex<Vec<idem_lease_t>>>,
 }
@@ -127,8 +130,8 @@ impl World {
         }
         let called = Box::default();
         let (namespaces, leases, responses) = (Vec::new(), Vec::new(), Vec::new());
-        let (waiters, waits) = (Vec::new(), Vec::new());
-        Self { clock, engine, queue, namespaces, leases, responses, waiters, waits, called }
+        let (waiters, waits, http) = (Vec::new(), Vec::new(), http::Http::new(engine));
+        Self { clock, engine, queue, namespaces, leases, responses, waiters, waits, http, called }
     }
 
     fn key(&mut self, dice: &mut Dice<'_>) -> idem_key_t {
@@ -199,13 +202,14 @@ impl World {
     }
 
     fn step(&mut self, dice: &mut Dice<'_>) {
-        match dice.byte() % 16 {
+        match dice.byte() % 22 {
             0..4 => self.claims(dice),
             4..7 => self.ends(dice),
             7..10 => self.waits(dice),
             10 | 11 => self.responses(dice),
             12 | 13 => self.operates(dice),
             14 => self.inspects(dice),
+            16.. => self.http(dice),
             _ => self.passes(dice),
         }
     }
@@ -431,6 +435,7 @@ impl World {
     fn end(mut self) {
         // SAFETY: all of it is alive, and let go of once.
         unsafe {
+            drop(self.http);
             self.waiters.drain(..).for_each(|waiter| sure(idem_waiter_free(waiter)));
             self.waits.drain(..).for_each(|wait| sure(idem_wait_free(wait)));
             sure(idem_queue_free(self.queue));
