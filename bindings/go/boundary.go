@@ -40,6 +40,9 @@ type (
 )
 
 const (
+	// Of the tag of a wait whose response is not copied: what it comes to is handed on as it is.
+	heldTag = C.IDEMGO_HELD
+
 	batch      = C.IDEMGO_BATCH
 	claimBatch = C.IDEMGO_CLAIMS
 

@@ -15,6 +15,9 @@
 
 enum { IDEMGO_BATCH = 64, IDEMGO_CLAIMS = 16 };
 
+/* A bit of the tags of waits whose responses are not copied: what they come to is handed on to HTTP. */
+#define IDEMGO_HELD ((uint64_t)1 << 62)
+
 /* An engine with its completion queue. */
 typedef struct {
     idem_engine_t *engine;
@@ -209,7 +212,8 @@ static inline void idemgo_poll_into(idemgo_engine_t *e, idemgo_polled_t *polled)
     for (i = 0; i < taken; i++) {
         idemgo_told_t *told = &polled->ended[i].told;
         polled->ended[i].tag = ended[i].tag;
-        idemgo_tell(told, &ended[i].outcome, polled->bytes, used, sizeof polled->bytes - used);
+        idemgo_tell(told, &ended[i].outcome, polled->bytes, used,
+                    ended[i].tag & IDEMGO_HELD ? 0 : sizeof polled->bytes - used);
         if (told->is_copied)
             used += told->len;
         waits += told->kind != IDEM_EVICTED;

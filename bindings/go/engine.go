@@ -34,6 +34,7 @@ type Engine struct {
 	lock       sync.Mutex
 	isClosing  bool
 	namespaces map[*nsHandle]struct{}
+	httpGates  map[*httpHandle]struct{}
 	// Names of namespaces of groups that are gone, and how many there ever were.
 	groupNames []string
 	groups     int
@@ -251,6 +252,7 @@ func (e *Engine) tearDown() {
 		crossNamespaceFree(handle.c)
 	}
 	clear(e.namespaces)
+	e.freeHTTPGates()
 	e.lock.Unlock()
 	// Those who wait for what was detached: their owners cannot finish any more.
 	close(e.closed)

@@ -93,7 +93,7 @@ func (e *Engine) deliver(took *polled) int {
 			e.values.free(uint64(told.value))
 			continue
 		}
-		to := e.tickets.find(uint64(ended.tag))
+		to := e.tickets.find(uint64(ended.tag) &^ heldBit)
 		if to == nil {
 			// Not possible while each tag is of one wait; a lease would not be lost even so.
 			e.decline(told)

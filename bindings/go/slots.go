@@ -2,10 +2,12 @@ package idem
 
 import "sync/atomic"
 
-// A handle has the top bit, 31 bits of generation, and the index of a slot.
+// A handle has the top bit, 30 bits of generation, and the index of a slot. The tag of a wait may
+// have one bit more.
 const (
 	handleBit      = 1 << 63
-	generationMask = 1<<31 - 1
+	heldBit        = heldTag
+	generationMask = 1<<30 - 1
 	chunkSize      = 1024
 )
 

@@ -1,0 +1,98 @@
+package idemhttp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"libidem.dev/go/idemhttp/gate"
+)
+
+type timeout = time.Duration
+
+// readBody reads a request's body: at most room bytes, in this time. Where the connection cannot
+// be given a deadline a goroutine reads, and is left behind if it takes too long.
+func readBody(
+	w http.ResponseWriter, body io.ReadCloser, room int, within timeout,
+) ([]byte, gate.Fault) {
+	if body == nil || body == http.NoBody {
+		return nil, gate.NoFault
+	}
+	control := http.NewResponseController(w)
+	if control.SetReadDeadline(time.Now().Add(within)) == nil {
+		held, fault := readWhole(body, room)
+		if fault == gate.NoFault {
+			_ = control.SetReadDeadline(time.Time{})
+		}
+		// Otherwise it stays: the server reads what is left, to use the connection again.
+		return held, fault
+	}
+	return readAside(body, room, within)
+}
+
+// readAside reads in a goroutine of its own.
+func readAside(body io.Reader, room int, within timeout) ([]byte, gate.Fault) {
+	type read struct {
+		body  []byte
+		fault gate.Fault
+	}
+	done := make(chan read, 1)
+	go func() {
+		body, fault := readWhole(body, room)
+		done <- read{body, fault}
+	}()
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	select {
+	case read := <-done:
+		return read.body, read.fault
+	case <-timer.C:
+		return nil, gate.TooSlow
+	}
+}
+
+// readWhole reads to the end.
+func readWhole(body io.Reader, room int) ([]byte, gate.Fault) {
+	var held bytes.Buffer
+	n, err := held.ReadFrom(io.LimitReader(body, int64(room)+1))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, gate.TooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, gate.TooSlow
+	case err != nil:
+		return nil, gate.CutOff
+	case n > int64(room):
+		return nil, gate.TooLarge
+	}
+	return held.Bytes(), gate.NoFault
+}
+
+// heldBody is a body that was read.
+type heldBody struct{ bytes.Reader }
+
+func (*heldBody) Close() error { return nil }
+
+// withBody is the request for the handler, with the body that was read.
+func withBody(r *http.Request, ctx context.Context, entry *gate.Entry) *http.Request {
+	own := r.WithContext(ctx)
+	if !entry.IsRead {
+		return own
+	}
+	own.Body = http.NoBody
+	if len(entry.Body) > 0 || len(r.Trailer) > 0 {
+		held := new(heldBody)
+		held.Reset(entry.Body)
+		own.Body = held
+	}
+	own.ContentLength = int64(len(entry.Body))
+	if len(r.Trailer) == 0 {
+		own.TransferEncoding = nil
+	}
+	return own
+}

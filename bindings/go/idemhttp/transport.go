@@ -1,0 +1,336 @@
+package idemhttp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	idem "libidem.dev/go"
+	"libidem.dev/go/idemhttp/gate"
+)
+
+// A Transport sends identical requests once: whoever asks while the first one is under way gets its
+// response, with a body of its own, or the error that it failed with. What is identical is what the
+// policy counts; with the profile Coalesce method, address, body, and the header fields that choose
+// or authorize a response.
+//
+// A caller whose context ends gets that error; the call goes on for the others, for as long as
+// MaxRun. A response that is longer than ResponseMax, or has no end (text/event-stream, a switch of
+// protocols), goes to the one who made the call; those who wait make theirs. Who waits in vain for
+// as long as the policy says gets an answer of 504, with the usual problem details.
+//
+// What is added to a request further in, as credentials, must be the same for all of them.
+type Transport struct {
+	base   http.RoundTripper
+	gate   *gate.Gate[*http.Request]
+	errors sharedErrors
+}
+
+var transports atomic.Uint64
+
+// NewTransport is a Transport that sends by base; nil: by http.DefaultTransport. Without ScopeBy or
+// GlobalScope it shares with no other.
+func NewTransport(
+	base http.RoundTripper, engine *idem.Engine, policy Policy, options ...Option,
+) (*Transport, error) {
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	if policy.Profile == "" && policy.Text == "" {
+		policy.Profile = Coalesce
+	}
+	scope := "transport " + strconv.FormatUint(transports.Add(1), 10)
+	own := gate.ScopeUnlessSaid(func(*http.Request) string { return scope })
+	made, err := gate.New(engine, policy, append(options[:len(options):len(options)], own)...)
+	if err != nil {
+		return nil, err
+	}
+	return &Transport{base: base, gate: made}, nil
+}
+
+// CloseIdleConnections is the base's.
+func (t *Transport) CloseIdleConnections() {
+	if base, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		base.CloseIdleConnections()
+	}
+}
+
+// RoundTrip sends a request, or waits for one that is under way.
+func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, method := r.Context(), r.Method
+	if method == "" {
+		method = http.MethodGet
+	}
+	if r.URL == nil {
+		return t.base.RoundTrip(r)
+	}
+	path := pathOf(r)
+	if t.gate.Passes(ctx, method, path, hasField(r.Header, t.gate.Header())) {
+		return t.base.RoundTrip(r)
+	}
+	head := new(gate.Head)
+	headOf(head, r, path, authorityOf(r))
+	head.Method = method
+	entry := t.gate.Enter(ctx, r, head, func(room int, within timeout) ([]byte, gate.Fault) {
+		if r.Body == nil || r.Body == http.NoBody {
+			return nil, gate.NoFault
+		}
+		return readAside(r.Body, room, within)
+	})
+	if entry.Ticket == nil && entry.Answer == nil && entry.Err == nil {
+		return t.base.RoundTrip(r)
+	}
+	if r.Body != nil && (entry.IsRead || entry.Ticket == nil) {
+		_ = r.Body.Close()
+	}
+	switch {
+	case entry.Err != nil:
+		return nil, entry.Err
+	case entry.Answer == nil:
+		return t.send(r, head, &entry)
+	case entry.Answer.Refusal == "given-up":
+		if err := t.errors.find(t.identity(head, entry.Body)); err != nil {
+			return nil, err
+		}
+	}
+	return responseOf(r, entry.Answer), nil
+}
+
+// identity is what stands for a request among errors.
+func (t *Transport) identity(head *gate.Head, body []byte) string {
+	identity := head.Scope + "\x00" + head.Key
+	if head.Key == "" {
+		if bits, err := t.gate.Fingerprint(head, body); err == nil {
+			identity += string(bits[:])
+		}
+	}
+	return identity
+}
+
+// outgoing is a call that is made for whoever waits for it.
+type outgoing struct {
+	t      *Transport
+	head   *gate.Head
+	entry  *gate.Entry
+	cancel context.CancelFunc
+	// What came of it is sent here; nobody else has it.
+	done chan arrival
+}
+
+type arrival struct {
+	response *http.Response
+	err      error
+	panicked any
+	isPanic  bool
+}
+
+// send makes the call, which goes on if its own caller's context ends.
+func (t *Transport) send(
+	r *http.Request, head *gate.Head, entry *gate.Entry,
+) (*http.Response, error) {
+	ctx := r.Context()
+	inner, cancel := context.WithCancel(gate.NewContext(context.WithoutCancel(ctx), entry.Ticket))
+	o := &outgoing{t: t, head: head, entry: entry, cancel: cancel, done: make(chan arrival, 1)}
+	own := withBody(r, inner, entry)
+	if own.GetBody != nil && entry.IsRead {
+		body := entry.Body
+		own.GetBody = func() (io.ReadCloser, error) {
+			held := new(heldBody)
+			held.Reset(body)
+			return held, nil
+		}
+	}
+	// net/http's older way to cancel is its own caller's as well.
+	own.Cancel = nil //nolint:staticcheck
+	go o.run(own)
+	select {
+	case came := <-o.done:
+		return came.settle(r)
+	case <-ctx.Done():
+	case <-r.Cancel: //nolint:staticcheck
+	}
+	go o.outlive(entry.Ticket.MaxRun())
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	return nil, errCancelled
+}
+
+var errCancelled = errors.New("idemhttp: the request was cancelled")
+
+// settle is what the caller gets.
+func (a *arrival) settle(r *http.Request) (*http.Response, error) {
+	if a.isPanic {
+		panic(a.panicked)
+	}
+	if a.err != nil {
+		return nil, a.err
+	}
+	a.response.Request = r
+	return a.response, nil
+}
+
+// outlive lets a call that its caller has left go on for the others.
+func (o *outgoing) outlive(most time.Duration) {
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	var came arrival
+	select {
+	case came = <-o.done:
+	case <-timer.C:
+		o.cancel()
+		came = <-o.done
+	}
+	if came.response != nil {
+		_ = came.response.Body.Close()
+	}
+	if came.isPanic {
+		log.Printf("idemhttp: panic in a RoundTripper whose caller had left: %v", came.panicked)
+	}
+}
+
+// run makes the call and settles the request.
+func (o *outgoing) run(r *http.Request) {
+	ticket := o.entry.Ticket
+	came := arrival{isPanic: true, panicked: errGoexit}
+	defer func() {
+		if came.isPanic {
+			if value := recover(); value != nil {
+				came.panicked = value
+				log.Printf("idemhttp: panic in a RoundTripper: %v\n%s", value, debug.Stack())
+			}
+		}
+		ticket.End()
+		o.done <- came
+	}()
+	response, err := o.t.base.RoundTrip(r)
+	if err != nil {
+		// Before they are told that it was given up.
+		o.t.errors.put(o.t.identity(o.head, o.entry.Body), err)
+		ticket.Fail()
+		o.cancel()
+		came = arrival{err: err}
+		return
+	}
+	o.hold(response, ticket)
+	came = arrival{response: response}
+}
+
+var errGoexit = errors.New("idemhttp: the RoundTripper exited its goroutine")
+
+// hold reads a response into memory, stores it, and gives it a body of its own; one that is too
+// long, or has no end, goes on as it is.
+func (o *outgoing) hold(response *http.Response, ticket *gate.Ticket) {
+	most := ticket.ResponseMax()
+	body := response.Body
+	mediaType, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
+	isEndless := response.StatusCode == http.StatusSwitchingProtocols ||
+		strings.EqualFold(strings.TrimSpace(mediaType), "text/event-stream")
+	isHead := response.Request != nil && response.Request.Method == http.MethodHead
+	if isEndless || (response.ContentLength > int64(most) && !isHead) {
+		ticket.Lose(statusOf(response.StatusCode), false)
+		o.resume(response, nil, body, nil)
+		return
+	}
+	held, err := io.ReadAll(io.LimitReader(body, int64(most)+1))
+	switch {
+	case err != nil:
+		ticket.Lose(statusOf(response.StatusCode), true)
+		_ = body.Close()
+		o.resume(response, held, nil, err)
+	case len(held) > most:
+		ticket.Lose(statusOf(response.StatusCode), false)
+		o.resume(response, held, body, nil)
+	default:
+		o.store(response, held, ticket)
+		_ = body.Close()
+		o.resume(response, held, nil, nil)
+	}
+}
+
+func (o *outgoing) store(response *http.Response, held []byte, ticket *gate.Ticket) {
+	if response.StatusCode > 599 || response.StatusCode < 200 {
+		ticket.Lose(statusOf(response.StatusCode), false)
+		return
+	}
+	stored := gate.Response{Status: response.StatusCode, Body: held}
+	header := response.Header
+	if response.Uncompressed && header.Get("Content-Length") != "" {
+		header = header.Clone()
+		header.Del("Content-Length")
+	}
+	pack(&stored.Headers, header, nil)
+	pack(&stored.Trailers, response.Trailer, nil)
+	for _, field := range ticket.Finish(&stored) {
+		response.Header.Add(field.Name, field.Value)
+	}
+}
+
+// resume gives a response a body: what is held, the rest, and an error after that. The call's
+// context ends when it is closed.
+func (o *outgoing) resume(response *http.Response, held []byte, rest io.ReadCloser, err error) {
+	if rest == nil {
+		o.cancel()
+	}
+	if rest != nil && held == nil {
+		if both, ok := rest.(io.ReadWriteCloser); ok {
+			response.Body = &switched{both, o.cancel}
+			return
+		}
+	}
+	body := &resumed{held: held, rest: rest, err: err, cancel: o.cancel}
+	response.Body = body
+}
+
+// switched is the connection after a switch of protocols.
+type switched struct {
+	io.ReadWriteCloser
+	cancel context.CancelFunc
+}
+
+func (s *switched) Close() error {
+	defer s.cancel()
+	return s.ReadWriteCloser.Close()
+}
+
+// resumed is a body of which some was read already.
+type resumed struct {
+	held   []byte
+	rest   io.ReadCloser
+	err    error
+	cancel context.CancelFunc
+}
+
+func (b *resumed) Read(p []byte) (int, error) {
+	if len(b.held) > 0 {
+		n := copy(p, b.held)
+		b.held = b.held[n:]
+		return n, nil
+	}
+	switch {
+	case b.err != nil:
+		return 0, b.err
+	case b.rest == nil:
+		return 0, io.EOF
+	}
+	return b.rest.Read(p)
+}
+
+func (b *resumed) Close() error {
+	b.cancel()
+	b.held = nil
+	if b.err == nil {
+		b.err = http.ErrBodyReadAfterClose
+	}
+	if b.rest == nil {
+		return nil
+	}
+	return b.rest.Close()
+}
