@@ -1345,6 +1345,21 @@ idem_status_t idem_clock_free(struct idem_clock_t *clock);
 idem_status_t idem_engine_new(const struct idem_config_t *config,
                               struct idem_engine_t **engine);
 
+// Whether an engine can be made of `config`, as far as that is known without making it. If not, what is wrong is
+// written to `buffer` in words; they do not end with a zero byte.
+//
+// Ownership: all are borrowed.
+// Threads: any.
+// Blocks: no.
+// Returns: IDEM_OK, and nothing is written; IDEM_ERR_RANGE, and which option is out of bounds; IDEM_ERR_BUFFER: the
+//   buffer is too short for that; with either, the length is in `*len` (unless that is null). IDEM_ERR_VALUE,
+//   IDEM_ERR_SIZE, IDEM_ERR_UNSUPPORTED, IDEM_ERR_NULL.
+// Since: 0.
+idem_status_t idem_config_check(const struct idem_config_t *config,
+                                char *buffer,
+                                size_t capacity,
+                                size_t *len);
+
 // Closes the engine to new keys: their claims get IDEM_CLOSED, and so does a waiter that would be handed a
 // lease. Replays go on, owners may finish. Closing again changes nothing.
 //

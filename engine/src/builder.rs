@@ -308,6 +308,36 @@ impl Builder {
     /// # Errors
     /// The first option that is out of bounds, or what the system would not give.
     pub fn build(self) -> Result<Engine, ConfigError> {
+        let (rules, terms, max_run) = self.checked()?;
+        let geometry = Geometry::for_limits(self.records, self.bytes, self.waiters);
+        #[cfg(test)]
+        let geometry = self.shape.map_or(geometry, |shape| shape(geometry));
+        let secret = match self.secret {
+            Some(Hidden(secret)) => secret,
+            None => random()?,
+        };
+        let secret = Secret::new(secret, self.key_hash);
+        let clock = self.clock.unwrap_or_else(Clock::monotonic);
+        let helper_thread = self.helper_thread.unwrap_or(clock.manual_clock().is_none());
+        let mut core = Core::new(geometry, rules, clock, secret.placement_seed(), self.hook)
+            .ok_or(ConfigError::NoMemory)?;
+        if !core.back(self.pages) {
+            return Err(ConfigError::NoPages);
+        }
+        let engine = u64::from_ne_bytes(random()?);
+        Engine::start(core, engine, secret, terms, (max_run, self.on_error), helper_thread)
+    }
+
+    /// Whether the options are within their bounds; the system may still not give what they ask for.
+    ///
+    /// # Errors
+    /// The first option that is out of bounds.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.checked().map(drop)
+    }
+
+    /// What an engine is made of, and the longest run.
+    fn checked(&self) -> Result<(Rules, Terms, u64), ConfigError> {
         self.check_limits()?;
         let waiters_per_key = u32::try_from(self.waiters_per_key).unwrap_or(u32::MAX);
         let max_response = self.checked_max_response()?;
@@ -328,23 +358,7 @@ impl Builder {
         if let OnError::Keep(time) = self.on_error {
             some_millis("OnError::Keep", time)?;
         }
-        let geometry = Geometry::for_limits(self.records, self.bytes, self.waiters);
-        #[cfg(test)]
-        let geometry = self.shape.map_or(geometry, |shape| shape(geometry));
-        let secret = match self.secret {
-            Some(Hidden(secret)) => secret,
-            None => random()?,
-        };
-        let secret = Secret::new(secret, self.key_hash);
-        let clock = self.clock.unwrap_or_else(Clock::monotonic);
-        let helper_thread = self.helper_thread.unwrap_or(clock.manual_clock().is_none());
-        let mut core = Core::new(geometry, rules, clock, secret.placement_seed(), self.hook)
-            .ok_or(ConfigError::NoMemory)?;
-        if !core.back(self.pages) {
-            return Err(ConfigError::NoPages);
-        }
-        let engine = u64::from_ne_bytes(random()?);
-        Engine::start(core, engine, secret, terms, (max_run, self.on_error), helper_thread)
+        Ok((rules, terms, max_run))
     }
 
     /// The bytes of one response, which must fit with its header in the granules there may be.

@@ -1,11 +1,14 @@
 //! The engine: open, close, free; time and counts are in `inspect` and `clock`.
 
+use core::ffi::c_char;
+
 use idem::Engine;
 
 use crate::boundary::{call, give, tell};
 use crate::config::idem_config_t;
 use crate::convert::timeout;
 use crate::log;
+use crate::response::copy;
 use crate::sigmask;
 use crate::status::idem_status_t::{self, IDEM_TIMED_OUT};
 
@@ -50,6 +53,33 @@ pub unsafe extern "C" fn idem_engine_new(
         }
         out.write(give(idem_engine_t(engine)));
         Ok(())
+    })
+}
+
+/// Whether an engine can be made of `config`, as far as that is known without making it. If not, what is wrong is
+/// written to `buffer` in words; they do not end with a zero byte.
+///
+/// Ownership: all are borrowed.
+/// Threads: any.
+/// Blocks: no.
+/// Returns: IDEM_OK, and nothing is written; IDEM_ERR_RANGE, and which option is out of bounds; IDEM_ERR_BUFFER: the
+///   buffer is too short for that; with either, the length is in `*len` (unless that is null). IDEM_ERR_VALUE,
+///   IDEM_ERR_SIZE, IDEM_ERR_UNSUPPORTED, IDEM_ERR_NULL.
+/// Since: 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn idem_config_check(
+    config: *const idem_config_t,
+    buffer: *mut c_char,
+    capacity: usize,
+    len: *mut usize,
+) -> idem_status_t {
+    call(|c| {
+        let (buffer, len) = (c.outs(buffer.cast::<u8>(), capacity)?, c.optional_out(len)?);
+        let (builder, _hook) = c.sized(config)?.builder(c)?;
+        match builder.check() {
+            Ok(()) => Ok(()),
+            Err(error) => copy(error.to_string().as_bytes(), buffer, len).and(Err(error.into())),
+        }
     })
 }
 

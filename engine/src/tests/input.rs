@@ -12,7 +12,11 @@ const CENTURIES: Duration = Duration::from_secs(300 * 365 * 86_400);
 
 #[track_caller]
 fn refused(builder: Builder) -> ConfigError {
-    builder.helper_thread(false).build().expect_err("must be refused")
+    let builder = builder.helper_thread(false);
+    let checked = builder.check();
+    let error = builder.build().expect_err("must be refused");
+    assert_eq!(checked, Err(error));
+    error
 }
 
 #[test]

@@ -9,10 +9,13 @@
 #include <unistd.h>
 #endif
 
+/* Opens an engine; a check of the config says beforehand whether that will do. */
 static idem_status_t open_with(const idem_config_t *config) {
     idem_engine_t *engine = NULL;
+    char why[100];
+    idem_status_t checked = config ? idem_config_check(config, why, sizeof why, NULL) : IDEM_OK;
     idem_status_t status = idem_engine_new(config, &engine);
-    CHECK((status == IDEM_OK) == (engine != NULL));
+    CHECK((status == IDEM_OK) == (engine != NULL) && status == checked);
     if (engine)
         OK(idem_engine_free(engine));
     return status;
@@ -23,6 +26,21 @@ static void defaults(void) {
     idem_config_t config = idem_config_init();
     OK(open_with(&config));
     STATUS(IDEM_ERR_NULL, idem_engine_new(&config, NULL));
+}
+
+static void what_is_wrong_is_said(void) {
+    idem_config_t config = idem_config_init();
+    char why[100];
+    size_t len = 7;
+    OK(idem_config_check(&config, why, sizeof why, &len));
+    config.waiters = UINT64_C(1) << 40;
+    STATUS(IDEM_ERR_RANGE, idem_config_check(&config, why, sizeof why - 1, &len));
+    why[len] = 0;
+    CHECK(strstr(why, "waiters is at most "));
+    STATUS(IDEM_ERR_BUFFER, idem_config_check(&config, why, len - 1, &len));
+    CHECK(len == strlen(why));
+    STATUS(IDEM_ERR_NULL, idem_config_check(NULL, why, sizeof why, NULL));
+    STATUS(IDEM_ERR_NULL, idem_config_check(&config, NULL, 1, NULL));
 }
 
 static void sizes(void) {
@@ -254,6 +272,7 @@ static void frees_of_nothing(void) {
 
 int main(void) {
     RUN(defaults);
+    RUN(what_is_wrong_is_said);
     RUN(sizes);
     RUN(options);
     RUN(prefault);
