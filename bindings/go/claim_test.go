@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -193,10 +194,11 @@ func TestBadInputIsAnError(t *testing.T) {
 	}
 	for name, config := range map[string]idem.Config{
 		"records": {Records: -2}, "bytes": {Bytes: 1}, "lease": {Lease: -time.Hour},
-		"secret": {Secret: []byte("short")}, "policy": {OnAbandon: 7}, "run": {MaxRun: -5},
-		"clock": {Clock: &idem.Clock{}},
+		"secret": {Secret: []byte("short")}, "value": {OnAbandon: 7}, "run": {MaxRun: -5},
+		"clock": {Clock: &idem.Clock{}}, "waiters": {Waiters: 1 << 40},
 	} {
-		if _, err := idem.Open(config); !errors.Is(err, idem.ErrInvalid) {
+		_, err := idem.Open(config)
+		if !errors.Is(err, idem.ErrInvalid) || !strings.Contains(strings.ToLower(err.Error()), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

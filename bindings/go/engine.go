@@ -127,7 +127,10 @@ func Open(config Config) (*Engine, error) {
 		}
 		setClock(&raw, config.Clock.c)
 	}
-	descriptor, status := crossOpen(&raw, e)
+	descriptor, why, status := crossOpen(&raw, e)
+	if why != "" {
+		return nil, invalid("%s", why)
+	}
 	if status != statusOK {
 		return nil, statusError(status)
 	}

@@ -18,8 +18,14 @@ typedef struct {
     uint8_t secret[16];
 } idemgo_config_t;
 
-/* Opens an engine with its queue; `fd` is the caller's, a copy of the queue's descriptor. */
-static inline int32_t idemgo_open(const idemgo_config_t *from, uint64_t *engine, int32_t *fd) {
+/* Words that end with a zero byte. */
+typedef struct idemgo_words {
+    char words[128];
+} idemgo_words_t;
+
+/* Opens an engine with its queue; `fd` is the caller's, a copy of the queue's descriptor. `why` is what is wrong with the
+   config. */
+static inline int32_t idemgo_open(const idemgo_config_t *from, uint64_t *engine, int32_t *fd, idemgo_words_t *why) {
     idem_config_t config = idem_config_init();
     idemgo_engine_t *e = calloc(1, sizeof *e);
     idem_status_t status;
@@ -47,6 +53,11 @@ static inline int32_t idemgo_open(const idemgo_config_t *from, uint64_t *engine,
     config.has_secret = from->has_secret;
     memcpy(config.secret, from->secret, sizeof config.secret);
     status = idem_engine_new(&config, &e->engine);
+    if (status == IDEM_ERR_RANGE) {
+        size_t len = 0;
+        idem_config_check(&config, why->words, sizeof why->words - 1, &len);
+        why->words[len < sizeof why->words ? len : 0] = 0;
+    }
     if (status == IDEM_OK) {
         status = idem_queue_new(&e->queue);
         if (status == IDEM_OK) {

@@ -74,16 +74,18 @@ func setChoices(raw *cConfig, c *Config) {
 
 func setClock(raw *cConfig, clock uint64) { raw.clock = cWord(clock) }
 
-// crossOpen opens an engine into e, and returns the descriptor to watch.
-func crossOpen(raw *cConfig, e *Engine) (descriptor int32, status int32) {
+// crossOpen opens an engine into e, and returns the descriptor to watch; or what is wrong with the
+// config, if that is known.
+func crossOpen(raw *cConfig, e *Engine) (descriptor int32, why string, status int32) {
 	var made C.uint64_t
 	var fd C.int32_t
-	status = int32(C.idemgo_open(raw, &made, &fd))
+	var words C.idemgo_words_t
+	status = int32(C.idemgo_open(raw, &made, &fd, &words))
 	if status == statusOK {
 		e.c = uintptr(made)
 		e.waits = (*int64)(unsafe.Pointer(C.idemgo_waits(C.uintptr_t(e.c))))
 	}
-	return int32(fd), status
+	return int32(fd), C.GoString(&words.words[0]), status
 }
 
 func crossFree(c uintptr) { C.idemgo_free(C.uintptr_t(c)) }
