@@ -80,7 +80,7 @@ func TestDoSharesTheResponse(t *testing.T) {
 		for range 200 {
 			others = append(others, do(ctx, e, key, never))
 		}
-		waiting(t, e, 200)
+		joined(t, e, 200)
 		w.ends <- did{response: []byte("made")}
 		for _, came := range append(others, owner) {
 			if got := <-came; string(got.response) != "made" || got.err != nil {
@@ -108,7 +108,7 @@ func TestDoSharesTheVerySameError(t *testing.T) {
 			for range 50 {
 				others = append(others, do(ctx, e, key, never))
 			}
-			waiting(t, e, 50)
+			joined(t, e, 50)
 			w.ends <- did{err: broken}
 			for _, came := range append(others, owner) {
 				if got := <-came; got.err != broken || got.response != nil {
@@ -129,7 +129,7 @@ func TestDoErrorWithoutRoomForItsText(t *testing.T) {
 	owner := do(background, e, key, w.run)
 	<-w.began
 	other := do(background, e, key, never)
-	waiting(t, e, 1)
+	joined(t, e, 1)
 	w.ends <- did{err: broken}
 	if a, b := <-owner, <-other; a.err != broken || b.err != broken {
 		t.Errorf("%v, %v", a.err, b.err)
@@ -164,7 +164,7 @@ func TestDoOnError(t *testing.T) {
 	owner := do(background, e, key, w.run, idem.WithOnError(idem.HandOverOnError))
 	<-w.began
 	next := do(background, e, key, w.run)
-	waiting(t, e, 1)
+	joined(t, e, 1)
 	w.ends <- did{err: broken}
 	<-w.began
 	w.ends <- did{response: []byte("second")}
@@ -306,9 +306,9 @@ func TestDoPanicsInItsOwnCallerOnly(t *testing.T) {
 		}()
 		<-w.began
 		next := do(ctx, e, key, w.run)
-		waiting(t, e, 1)
+		joined(t, e, 1)
 		other := do(ctx, e, key, never)
-		waiting(t, e, 2)
+		joined(t, e, 2)
 		w.ends <- did{}
 		if got := <-panicked; got != value {
 			t.Errorf("panicked: %v", got)
@@ -339,7 +339,7 @@ func TestDoGoexit(t *testing.T) {
 		}()
 		<-w.began
 		other := do(ctx, e, key, never)
-		waiting(t, e, 1)
+		joined(t, e, 1)
 		w.ends <- did{}
 		if got := <-exited; got != nil || returned.Load() {
 			t.Errorf("Do returned, or panicked with %v", got)
