@@ -194,4 +194,6 @@ type (
 	cHalf = C.uint32_t
 )
 
+func leaseWords(from *[8]cWord) [8]uint64       { return *(*[8]uint64)(unsafe.Pointer(from)) }
+func setLease(to *[8]cWord, from *[8]uint64)    { *(*[8]uint64)(unsafe.Pointer(to)) = *from }
 func setBits(to *[16]C.uint8_t, from *[16]byte) { *(*[16]byte)(unsafe.Pointer(to)) = *from }

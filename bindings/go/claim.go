@@ -104,6 +104,7 @@ func (e *Engine) claim(
 			t.finish = made.finish
 			ask.owner = cWord(tag)
 		}
+		t.publish()
 	}
 	status := crossClaim(e.c, &ask, key, tag, wantsPending, buffer, told)
 	runtime.KeepAlive(key.ns)

@@ -145,6 +145,13 @@ func (e *Engine) run(
 	}()
 	response, err := fn(ctx)
 	returned = true
+	if err == nil && t.retire() {
+		// Nobody has joined, and nobody can any more.
+		ending := completing(response, made)
+		_, err = lease.finish(&ending, response, false)
+		e.tickets.putRetired(t)
+		return result(response, taken(err))
+	}
 	err = e.settle(t, &lease, response, err, made)
 	e.tickets.put(t)
 	return result(response, err)
@@ -243,7 +250,7 @@ func (e *Engine) settle(
 	t.lock.Lock()
 	t.over = true
 	abandoned := t.abandoned
-	isAwaited := t.joined
+	isAwaited := t.isJoined()
 	policy := made.onError
 	if err != nil && !abandoned && (policy == ShareError || policy == keepError) {
 		// Before anybody is told.
@@ -251,8 +258,7 @@ func (e *Engine) settle(
 	}
 	t.lock.Unlock()
 	if err == nil {
-		ending := cEnding{how: endComplete, retention_ms: cWord(made.retention),
-			len: cWord(len(response))}
+		ending := completing(response, made)
 		_, ended := lease.finish(&ending, response, isAwaited)
 		return taken(ended)
 	}
@@ -285,6 +291,10 @@ func (e *Engine) settle(
 		t.lock.Unlock()
 	}
 	return err
+}
+
+func completing(response []byte, made *terms) cEnding {
+	return cEnding{how: endComplete, retention_ms: cWord(made.retention), len: cWord(len(response))}
 }
 
 // taken is what the caller is told whose response was not stored.

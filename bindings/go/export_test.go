@@ -10,7 +10,11 @@ func Joined(e *Engine) int {
 	}
 	for _, chunk := range *chunks {
 		for i := range chunk {
-			if t := chunk[i].Load(); t != nil {
+			place := chunk[i].Load()
+			if place == nil {
+				continue
+			}
+			if t := place.Value(); t != nil && t.isJoined() {
 				t.lock.Lock()
 				joined += t.waiters
 				t.lock.Unlock()

@@ -322,6 +322,12 @@ func (g *Group[K, V]) run(
 	}()
 	got.Val, got.Err = fn()
 	returned = true
+	if t.retire() {
+		// Nobody has joined, and nobody can any more.
+		g.settle(key, nil, &lease, made, got)
+		e.tickets.putRetired(t)
+		return
+	}
 	g.settle(key, t, &lease, made, got)
 	e.tickets.put(t)
 }
@@ -345,18 +351,21 @@ func (g *Group[K, V]) runApart(
 	return settled
 }
 
-// settle ends the lease with what came of the function.
+// settle ends the lease with what came of the function; t is nil if it was retired.
 func (g *Group[K, V]) settle(key *K, t *ticket, lease *Lease, made *terms, got *Result[V]) {
 	failed := got.Err != nil
-	t.lock.Lock()
-	t.over = true
-	abandoned, isAwaited := t.abandoned, t.joined
-	if t.waiters > 0 && !(failed && (abandoned || made.onError != ShareError)) {
-		// Before anybody is told.
-		t.value, t.err, t.isShared = got.Val, got.Err, true
-		got.Shared = true
+	abandoned, isAwaited := false, false
+	if t != nil {
+		t.lock.Lock()
+		t.over = true
+		abandoned, isAwaited = t.abandoned, t.isJoined()
+		if t.waiters > 0 && !(failed && (abandoned || made.onError != ShareError)) {
+			// Before anybody is told.
+			t.value, t.err, t.isShared = got.Val, got.Err, true
+			got.Shared = true
+		}
+		t.lock.Unlock()
 	}
-	t.lock.Unlock()
 	ending := cEnding{how: endComplete, retention_ms: none}
 	var label [labelSize]byte
 	var data []byte
@@ -382,9 +391,11 @@ func (g *Group[K, V]) ended(t *ticket, got *Result[V], err error) {
 		return
 	}
 	// Others have taken over, and this is not what came of the key.
-	t.lock.Lock()
-	t.value, t.err, t.isShared = nil, nil, false
-	t.lock.Unlock()
+	if t != nil {
+		t.lock.Lock()
+		t.value, t.err, t.isShared = nil, nil, false
+		t.lock.Unlock()
+	}
 	got.Shared = false
 	if got.Err == nil {
 		got.Err = taken(err)

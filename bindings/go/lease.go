@@ -13,11 +13,7 @@ type Lease struct {
 }
 
 func (e *Engine) lease(told *cTold) Lease {
-	lease := Lease{engine: e}
-	for i := range lease.words {
-		lease.words[i] = uint64(told.lease[i])
-	}
-	return lease
+	return Lease{e, leaseWords(&told.lease)}
 }
 
 // LeaseInfo is what is known of a lease.
@@ -88,9 +84,7 @@ func (l *Lease) finish(ending *cEnding, data []byte, isAwaited bool) (Completion
 		return 0, ErrClosed
 	}
 	defer calls.exit()
-	for i, word := range l.words {
-		ending.lease[i] = cWord(word)
-	}
+	setLease(&ending.lease, &l.words)
 	if status := l.engine.end(ending, data, isAwaited); status != statusOK {
 		return 0, statusError(status)
 	}

@@ -5,14 +5,17 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"weak"
 )
 
 // A ticket is what this side knows of one claim: as a waiter, where its end is delivered; and as a
 // call of Do, who wants its result. C knows it by its handle alone, as the tag of the wait and the
 // label of the owner. DESIGN.md says who may touch what.
 type ticket struct {
-	index      uint32
-	generation atomic.Uint32
+	index uint32
+	// The generation, and above it whether somebody has had a pointer to this but the owner: it is
+	// not used again then. One word, so that who joins and who retires see each other.
+	state atomic.Uint32
 
 	// The waiter. `pending` belongs to whoever swaps it out. `end` is written before `ended` is
 	// sent to, by whoever took the end out of the queue, and read by whoever receives.
@@ -27,8 +30,6 @@ type ticket struct {
 	// Waiters that joined, and whether the owner's own caller is there.
 	waiters int
 	owner   bool
-	// Somebody has had a pointer to this but the owner: it is not used again.
-	joined bool
 	// The function has ended, or nobody wanted its result any more and it was told so.
 	over, abandoned bool
 	finish          bool
@@ -54,15 +55,20 @@ type end struct {
 
 const labelSize = 8
 
-// ticketTable finds tickets by handle. A ticket owns its index until it is collected; it is in the
-// table while C may name it. Tickets are used again by way of a pool, so that a claim makes none.
+const joinedBit = 1 << 31
+
+// ticketTable finds tickets by handle. A ticket has its index from when it is made until it is
+// collected, in use or not: so a claim writes nothing here. The table does not keep it alive; who
+// may be named has somebody who has it. Tickets are used again by way of a pool, so that a claim
+// makes none.
 type ticketTable struct {
-	slots slots[ticket]
+	slots slots[weak.Pointer[ticket]]
 	pool  sync.Pool
 
 	lock sync.Mutex
 	free []uint32
 	next uint32
+	made uint32
 }
 
 // take is a ticket in the table.
@@ -72,7 +78,6 @@ func (t *ticketTable) take(isValued bool) *ticket {
 		taken = t.make()
 	}
 	taken.owner, taken.isValued = true, isValued
-	t.slots.place(taken.index).Store(taken)
 	return taken
 }
 
@@ -88,6 +93,11 @@ func (t *ticketTable) make() *ticket {
 		t.slots.reach(index)
 	}
 	made := &ticket{index: index, ended: make(chan struct{}, 1)}
+	// Not where the last one of this index began.
+	t.made++
+	made.state.Store(t.made * 0x9e3779b1 & generationMask)
+	place := weak.Make(made)
+	t.slots.place(index).Store(&place)
 	runtime.AddCleanup(made, t.giveBack, index)
 	return made
 }
@@ -95,12 +105,17 @@ func (t *ticketTable) make() *ticket {
 func (t *ticketTable) giveBack(index uint32) {
 	t.lock.Lock()
 	defer t.lock.Unlock()
+	t.slots.place(index).Store(nil)
 	t.free = append(t.free, index)
 }
 
 // find is the ticket of a handle; nil if it is gone, or the handle is none.
 func (t *ticketTable) find(handle uint64) *ticket {
-	found := t.slots.at(handle)
+	place := t.slots.at(handle)
+	if place == nil {
+		return nil
+	}
+	found := place.Value()
 	if found == nil || found.handle() != handle {
 		return nil
 	}
@@ -109,47 +124,54 @@ func (t *ticketTable) find(handle uint64) *ticket {
 
 // put gives a ticket back that C names no more and whose end, if it was to have one, was received.
 func (t *ticketTable) put(used *ticket) {
-	used.lock.Lock()
 	if used.kept {
-		used.lock.Unlock()
 		return
 	}
-	joined := used.joined
-	if !joined {
-		// Whoever still has the handle finds another generation from here on.
-		used.generation.Add(1)
-		used.waiters, used.owner, used.over, used.abandoned = 0, false, false, false
-		used.left, used.finish, used.err, used.cancel, used.next = false, false, nil, nil, nil
-		used.value, used.isShared = nil, false
+	if !used.retire() {
+		t.forget(used)
+		return
 	}
-	used.lock.Unlock()
-	t.forget(used)
-	if !joined {
-		used.end.response = nil
-		t.pool.Put(used)
-	}
+	t.putRetired(used)
 }
 
-// forget takes a ticket out of the table, and leaves it to those who have it.
+// putRetired gives a ticket back that nobody finds by its handle any more.
+func (t *ticketTable) putRetired(used *ticket) {
+	used.waiters, used.owner, used.over, used.abandoned = 0, false, false, false
+	used.left, used.finish, used.err, used.cancel, used.next = false, false, nil, nil, nil
+	used.value, used.isShared, used.end.response = nil, false, nil
+	t.pool.Put(used)
+}
+
+// forget takes a ticket out of the table for good, and leaves it to those who have it.
 func (t *ticketTable) forget(used *ticket) { t.slots.place(used.index).Store(nil) }
 
 func (t *ticket) handle() uint64 {
-	return handleBit | uint64(t.generation.Load()&generationMask)<<32 | uint64(t.index)
+	return handleBit | uint64(t.state.Load()&generationMask)<<32 | uint64(t.index)
+}
+
+func (t *ticket) isJoined() bool { return t.state.Load()&joinedBit != 0 }
+
+// retire changes the generation, unless somebody has joined: whoever still has the handle does not
+// find the ticket by it any more, and nobody but the caller touches it from here on.
+func (t *ticket) retire() bool {
+	state := t.state.Load()
+	return state&joinedBit == 0 && t.state.CompareAndSwap(state, (state+1)&generationMask)
+}
+
+// admit makes the ticket of this handle one that was joined; false if it has another by now.
+func (t *ticket) admit(handle uint64) bool {
+	state := uint32(handle >> 32 & generationMask)
+	return t.state.CompareAndSwap(state, state|joinedBit) || t.state.Load() == state|joinedBit
 }
 
 // join counts a waiter of the owner with this label, if that is a call of Do.
 func (t *ticketTable) join(label uint64) *ticket {
 	found := t.find(label)
-	if found == nil {
+	// From here on it is not used again.
+	if found == nil || !found.admit(label) {
 		return nil
 	}
 	found.lock.Lock()
-	if found.handle() != label {
-		found.lock.Unlock()
-		return nil
-	}
-	// From here on it is not used again.
-	found.joined = true
 	found = found.lockedLast()
 	if found.isValued && found.over && !found.isShared {
 		// Its value is nobody's but its own caller's: who comes now is too late for it.
@@ -226,8 +248,8 @@ func (t *ticket) takeOver(heir *ticket) {
 	}
 	t.lock.Lock()
 	t = t.lockedLast()
+	heir.admit(heir.handle())
 	heir.lock.Lock()
-	heir.joined = true
 	heir.waiters += t.waiters - 1
 	heir.lock.Unlock()
 	t.next, t.waiters = heir, 0
