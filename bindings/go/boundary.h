@@ -160,6 +160,25 @@ static inline void idemgo_tell(idemgo_told_t *told, idem_outcome_t *outcome, uin
     }
 }
 
+/* Tells what a claim came to; a wait is put into the queue under `tag`, and can be cancelled if it is so wanted. */
+static inline int32_t idemgo_came(idemgo_engine_t *e, idem_outcome_t *outcome, uint64_t tag,
+                                  uint32_t wants_pending, uint8_t *buffer, uint64_t room,
+                                  idemgo_told_t *told) {
+    idem_status_t status = IDEM_OK;
+    idemgo_tell(told, outcome, buffer, 0, room);
+    if (outcome->kind == IDEM_IN_FLIGHT && outcome->waiter) {
+        idem_pending_t *pending = NULL;
+        __atomic_fetch_add(&e->waits, 1, __ATOMIC_SEQ_CST);
+        status = idem_wait_in(outcome->waiter, e->queue, tag, wants_pending ? &pending : NULL);
+        if (status != IDEM_OK) {
+            __atomic_fetch_sub(&e->waits, 1, __ATOMIC_SEQ_CST);
+            idem_waiter_free(outcome->waiter);
+        }
+        told->pending = (uintptr_t)pending;
+    }
+    return status;
+}
+
 /* Claims; a wait that it comes to is put into the queue under `tag`, and can be cancelled if it is so wanted. */
 static inline int32_t idemgo_claim(uintptr_t engine, const idemgo_ask_t *ask, const uint8_t *key,
                                    const uint8_t *scope, uint64_t tag, uint32_t wants_pending,
@@ -174,18 +193,7 @@ static inline int32_t idemgo_claim(uintptr_t engine, const idemgo_ask_t *ask, co
     status = idem_claim(e->engine, &claim, &outcome);
     if (status != IDEM_OK)
         return status;
-    idemgo_tell(told, &outcome, buffer, 0, room);
-    if (outcome.kind == IDEM_IN_FLIGHT && outcome.waiter) {
-        idem_pending_t *pending = NULL;
-        __atomic_fetch_add(&e->waits, 1, __ATOMIC_SEQ_CST);
-        status = idem_wait_in(outcome.waiter, e->queue, tag, wants_pending ? &pending : NULL);
-        if (status != IDEM_OK) {
-            __atomic_fetch_sub(&e->waits, 1, __ATOMIC_SEQ_CST);
-            idem_waiter_free(outcome.waiter);
-        }
-        told->pending = (uintptr_t)pending;
-    }
-    return status;
+    return idemgo_came(e, &outcome, tag, wants_pending, buffer, room, told);
 }
 
 /* Copies a response that is held to `buffer`, which is as long, and releases it; only that, if it is null. */

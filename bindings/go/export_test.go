@@ -2,27 +2,7 @@ package idem
 
 // Joined is how many waiters count at calls of Do: a test waits for that before it lets callers
 // leave.
-func Joined(e *Engine) int {
-	joined := 0
-	chunks := e.tickets.slots.chunks.Load()
-	if chunks == nil {
-		return 0
-	}
-	for _, chunk := range *chunks {
-		for i := range chunk {
-			place := chunk[i].Load()
-			if place == nil {
-				continue
-			}
-			if t := place.Value(); t != nil && t.isJoined() {
-				t.lock.Lock()
-				joined += t.waiters
-				t.lock.Unlock()
-			}
-		}
-	}
-	return joined
-}
+func Joined(e *Engine) int { return joinedIn(e) }
 
 // Kept is how many values the engine's groups keep.
 func Kept(e *Engine) int {
@@ -36,4 +16,19 @@ func Groups(e *Engine) int {
 	e.lock.Lock()
 	defer e.lock.Unlock()
 	return e.groups
+}
+
+// Flights is a group as package singleflight has them.
+func Flights(e *Engine) *Group[string, any] { return flightsOf(e) }
+
+// JoinsAs is whether a waiter of a group would take what the call returns that is at a key of
+// another, or the same, if both keys had the same bits.
+func JoinsAs(at *Group[string, any], key string, g *Group[string, any], name string) bool {
+	peeked, err := at.engine.Peek(at.key(&key))
+	if err != nil || peeked.State != StateInFlight {
+		return false
+	}
+	joined := g.joinDirect(peeked.Info.Owner, name)
+	joined.leave()
+	return joined != nil
 }

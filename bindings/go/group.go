@@ -22,6 +22,8 @@ type Group[K comparable, V any] struct {
 	weight   func(V) int
 	terms    terms
 	shape    keyShape
+	// Of the groups of package singleflight; otherwise nil.
+	direct *direct
 }
 
 // NewGroup makes a group. An option that does not fit K or V, or a K that needs WithKeyBytes and
@@ -138,8 +140,12 @@ func (g *Group[K, V]) Call(key K, fn func() (V, error)) (v V, shared bool, err e
 	if g == nil || fn == nil {
 		return v, false, errNoFunction
 	}
-	var b begun
 	var got Result[V]
+	if g.direct != nil {
+		g.callDirect(&key, fn, &got)
+		return got.Val, got.Shared, got.Err
+	}
+	var b begun
 	if g.claimed(context.Background(), &key, &g.terms, &b, &got) {
 		g.run(&key, &g.terms, &b, fn, &got)
 	}
@@ -156,18 +162,13 @@ func (g *Group[K, V]) CallChan(key K, fn func() (V, error)) <-chan Result[V] {
 		return results
 	}
 	b := new(begun)
-	name := g.key(&key)
-	if err := g.begin(&name, &g.terms, false, b); err != nil {
+	if err := g.begin(&key, &g.terms, false, b); err != nil {
 		results <- Result[V]{Err: err}
 		return results
 	}
 	go func() {
 		var got Result[V]
-		ctx, is := context.Background(), g.conclude(context.Background(), &key, b, &got)
-		if is == anew && g.claimed(ctx, &key, &g.terms, b, &got) {
-			is = toRun
-		}
-		if is == toRun {
+		if g.concluded(&key, b, &got) {
 			g.run(&key, &g.terms, b, fn, &got)
 		}
 		results <- got
@@ -199,8 +200,7 @@ func (g *Group[K, V]) claimed(
 	ctx context.Context, key *K, made *terms, b *begun, got *Result[V],
 ) bool {
 	for {
-		name := g.key(key)
-		if got.Err = g.begin(&name, made, ctx.Done() != nil, b); got.Err != nil {
+		if got.Err = g.begin(key, made, ctx.Done() != nil, b); got.Err != nil {
 			return false
 		}
 		if is := g.conclude(ctx, key, b, got); is != anew {
@@ -212,13 +212,24 @@ func (g *Group[K, V]) claimed(
 	}
 }
 
+// concluded is claimed, on the group's terms, from where begin has claimed.
+func (g *Group[K, V]) concluded(key *K, b *begun, got *Result[V]) bool {
+	ctx := context.Background()
+	is := g.conclude(ctx, key, b, got)
+	return is == toRun || is == anew && g.claimed(ctx, key, &g.terms, b, got)
+}
+
 // begin claims, and joins the call that is at it.
-func (g *Group[K, V]) begin(name *Key, made *terms, canLeave bool, b *begun) (err error) {
+func (g *Group[K, V]) begin(key *K, made *terms, canLeave bool, b *begun) (err error) {
+	if g.direct != nil {
+		return g.triedDirect(g.tryDirect(key), b)
+	}
 	if g.isClosed.Load() {
 		return ErrClosed
 	}
+	name := g.key(key)
 	b.joined = nil
-	b.t, err = g.engine.claim(name, made, true, canLeave, nil, &b.told)
+	b.t, err = g.engine.claim(&name, made, true, canLeave, nil, &b.told)
 	if err == nil && Kind(b.told.kind) == InFlight && b.t != nil {
 		b.joined = g.engine.tickets.join(uint64(b.told.owner))
 	}
@@ -294,6 +305,9 @@ func (g *Group[K, V]) follow(ctx context.Context, b *begun, got *Result[V]) verd
 	b.joined.leave()
 	e.tickets.put(b.t)
 	switch {
+	case g.direct != nil && b.joined == nil:
+		// However it ended: it was not this waiter's call.
+		return anew
 	case Kind(told.kind) != Replay && Kind(told.kind) != Done:
 		got.Err = refusal(told)
 		return over

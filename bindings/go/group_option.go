@@ -95,25 +95,31 @@ func shapeOf(key reflect.Type) (keyShape, bool) {
 	return 0, false
 }
 
+// name is the bytes of a key. It has k's memory.
+func (g *Group[K, V]) name(k *K) string {
+	switch g.shape {
+	case keyOfString:
+		return *(*string)(unsafe.Pointer(k))
+	case keyOfMemory:
+		return unsafe.String((*byte)(unsafe.Pointer(k)), unsafe.Sizeof(*k))
+	}
+	bytes := g.keyBytes(*k)
+	return unsafe.String(unsafe.SliceData(bytes), len(bytes))
+}
+
 // key is the engine's key of a group's. It has k's memory.
 func (g *Group[K, V]) key(k *K) Key {
-	made := Key{ns: g.space, scope: g.scope, kind: keyBytes, scopeKind: scopeNone}
+	name := g.name(k)
+	if g.direct != nil {
+		return g.direct.key(name)
+	}
+	made := Key{ns: g.space, scope: g.scope, name: name, kind: keyBytes, scopeKind: scopeNone}
 	if g.scope != "" {
 		made.scopeKind = scopeOf
 	}
-	switch g.shape {
-	case keyOfString:
-		made.name = *(*string)(unsafe.Pointer(k))
-	case keyOfMemory:
-		made.name = unsafe.String((*byte)(unsafe.Pointer(k)), unsafe.Sizeof(*k))
-	default:
-		bytes := g.keyBytes(*k)
-		made.name = unsafe.String(unsafe.SliceData(bytes), len(bytes))
-	}
-	if len(made.name) == 0 || len(made.name) > longestKey {
+	if len(name) == 0 || len(name) > longestKey {
 		// The library has none of these lengths; here they are keys as any other.
-		made.kind, made.bits = keyFingerprint, hashOf(made.name)
-		made.name = ""
+		made.kind, made.bits, made.name = keyFingerprint, hashOf(name), ""
 	}
 	return made
 }

@@ -540,3 +540,47 @@ func TestGroupCallAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// Keys of groups of package singleflight are hashed on this side: what has the same bits is not
+// therefore the same.
+func TestFlightsCompareKeys(t *testing.T) {
+	e := open(t, idem.Config{Retention: idem.None, Lease: 1000 * time.Hour})
+	a, b := idem.Flights(e), idem.Flights(e)
+	began, goes := make(chan bool), make(chan bool)
+	came := a.CallChan("k", func() (any, error) { close(began); <-goes; return 1, nil })
+	<-began
+	if !idem.JoinsAs(a, "k", a, "k") {
+		t.Error("its own key is another")
+	}
+	if idem.JoinsAs(a, "k", a, "l") {
+		t.Error("another key is its own")
+	}
+	if idem.JoinsAs(a, "k", b, "k") {
+		t.Error("another group's key is its own")
+	}
+	if n := idem.Joined(e); n != 0 {
+		t.Errorf("%d count as waiters", n)
+	}
+	close(goes)
+	if got := <-came; got.Val != 1 || got.Err != nil || got.Shared {
+		t.Errorf("%v", got)
+	}
+}
+
+// What is claimed by two groups is apart, and a call that nobody shares leaves nothing.
+func TestFlightsLeaveNothing(t *testing.T) {
+	e := open(t, idem.Config{Retention: idem.None, Lease: 1000 * time.Hour})
+	a, b := idem.Flights(e), idem.Flights(e)
+	for _, key := range []string{"", "k", strings.Repeat("k", 100_000)} {
+		v, shared, err := a.Call(key, func() (any, error) {
+			v, _, err := b.Call(key, func() (any, error) { return key, nil })
+			return v, err
+		})
+		if v != key || shared || err != nil {
+			t.Errorf("%d bytes: %v, %v", len(key), shared, err)
+		}
+	}
+	if stats := e.Stats(); stats.Executes != 6 || stats.Records != 0 {
+		t.Errorf("%d executed, %d records are left", stats.Executes, stats.Records)
+	}
+}

@@ -24,6 +24,10 @@ type ticket struct {
 	end     end
 	// It is of a Group: what comes is a label, and no response.
 	isValued bool
+	// Of a group that is direct: what it claims by, its key, and which group it is.
+	direct *cDirect
+	name   string
+	group  *direct
 
 	// The call; all of it under the lock.
 	lock sync.Mutex
@@ -69,6 +73,8 @@ type ticketTable struct {
 	free []uint32
 	next uint32
 	made uint32
+	// Its tickets are of groups that are direct.
+	isDirect bool
 }
 
 // take is a ticket in the table.
@@ -96,6 +102,9 @@ func (t *ticketTable) make() *ticket {
 	// Not where the last one of this index began.
 	t.made++
 	made.state.Store(t.made * 0x9e3779b1 & generationMask)
+	if t.isDirect {
+		made.direct = newDirect()
+	}
 	place := weak.Make(made)
 	t.slots.place(index).Store(&place)
 	runtime.AddCleanup(made, t.giveBack, index)
@@ -138,7 +147,7 @@ func (t *ticketTable) put(used *ticket) {
 func (t *ticketTable) putRetired(used *ticket) {
 	used.waiters, used.owner, used.over, used.abandoned = 0, false, false, false
 	used.left, used.finish, used.err, used.cancel, used.next = false, false, nil, nil, nil
-	used.value, used.isShared, used.end.response = nil, false, nil
+	used.value, used.isShared, used.end.response, used.name = nil, false, nil, ""
 	t.pool.Put(used)
 }
 
@@ -278,4 +287,28 @@ func (t *ticket) failure() error {
 	t = t.lockedLast()
 	defer t.lock.Unlock()
 	return t.err
+}
+
+// joinedIn is how many waiters count at calls, for tests: they wait for that before they let
+// callers leave.
+func joinedIn(e *Engine) int {
+	joined := 0
+	chunks := e.tickets.slots.chunks.Load()
+	if chunks == nil {
+		return 0
+	}
+	for _, chunk := range *chunks {
+		for i := range chunk {
+			place := chunk[i].Load()
+			if place == nil {
+				continue
+			}
+			if t := place.Value(); t != nil && t.isJoined() {
+				t.lock.Lock()
+				joined += t.waiters
+				t.lock.Unlock()
+			}
+		}
+	}
+	return joined
 }

@@ -15,12 +15,12 @@
 package singleflight
 
 import (
-	"encoding/binary"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	idem "libidem.dev/go"
+	"libidem.dev/go/internal/own"
 )
 
 // A Group is a set of keys of its own. The zero one is ready to be used. It must not be copied
@@ -68,31 +68,24 @@ func (g *Group) group() (*idem.Group[string, any], error) {
 	if keys := g.keys.Load(); keys != nil {
 		return keys, nil
 	}
-	whole, err := process()
+	engine, err := process()
 	if err != nil {
 		return nil, err
 	}
-	scope := binary.BigEndian.AppendUint64(nil, groups.Add(1))
-	g.keys.CompareAndSwap(nil, whole.Scoped(string(scope)))
+	g.keys.CompareAndSwap(nil, own.Flights(engine).(*idem.Group[string, any]))
 	return g.keys.Load(), nil
 }
-
-var groups atomic.Uint64
 
 const (
 	room    = 1_000_000
 	longest = 3650 * 24 * time.Hour
 )
 
-// process is the group that all groups are scopes of.
-var process = sync.OnceValues(func() (*idem.Group[string, any], error) {
-	engine, err := idem.Open(idem.Config{
+// process is the engine of all groups. It is never closed.
+var process = sync.OnceValues(func() (*idem.Engine, error) {
+	return idem.Open(idem.Config{
 		Records: room, Waiters: room, WaitersPerKey: room, Retention: idem.None,
 		// Functions end by themselves, and however they do this side knows.
-		MaxRun: longest,
+		Lease: longest,
 	})
-	if err != nil {
-		return nil, err
-	}
-	return idem.NewGroup[string, any](engine)
 })

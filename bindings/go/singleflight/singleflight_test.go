@@ -28,20 +28,25 @@ func TestDo(t *testing.T) {
 	}
 }
 
-// others calls Do until as many as there are have joined, which only their waiting shows.
-func others(g *singleflight.Group, count int, fn func() (any, error)) <-chan singleflight.Result {
+// joined waits until as many wait, each counted at the call that it waits for.
+func joined(count int) {
+	for singleflight.Joined() != count {
+		time.Sleep(100 * time.Microsecond)
+	}
+}
+
+// others calls Do, until all but those who run have joined.
+func others(
+	g *singleflight.Group, count, run int, fn func() (any, error),
+) <-chan singleflight.Result {
 	results := make(chan singleflight.Result, count)
-	var called sync.WaitGroup
 	for range count {
-		called.Add(1)
 		go func() {
-			called.Done()
 			v, err, shared := g.Do("key", fn)
 			results <- singleflight.Result{Val: v, Err: err, Shared: shared}
 		}()
 	}
-	called.Wait()
-	time.Sleep(20 * time.Millisecond)
+	joined(count - run)
 	return results
 }
 
@@ -50,7 +55,7 @@ func TestOneRunsForAll(t *testing.T) {
 	for _, err := range []error{nil, errors.New("broken")} {
 		var runs atomic.Int32
 		goes := make(chan bool)
-		results := others(&g, 50, func() (any, error) {
+		results := others(&g, 50, 1, func() (any, error) {
 			runs.Add(1)
 			<-goes
 			return "value", err
@@ -126,10 +131,10 @@ func TestPanicAndGoexit(t *testing.T) {
 		}()
 		<-began
 		var runs atomic.Int32
-		results := others(&g, 10, func() (any, error) {
+		results := others(&g, 10, 0, func() (any, error) {
 			runs.Add(1)
 			// So that the others are still there.
-			time.Sleep(20 * time.Millisecond)
+			joined(9)
 			return "next", nil
 		})
 		close(goes)
