@@ -6,7 +6,11 @@
 #   tools/go.sh tree          against the library as cargo built it
 #   tools/go.sh static        against the installed static library; the test program needs no other then
 #   tools/go.sh fuzz          random operations against a model, for FUZZ_SECONDS
-#   tools/go.sh bench         the benchmarks; GOBENCH: which
+#   tools/go.sh bench         the benchmarks; GOBENCH: which, GOBENCHFLAGS: other flags, as in
+#                             '-benchtime 100ms -count 7'. First those of the binding, then those beside
+#                             golang.org/x/sync (downloaded, if it is not there), then those beside gopotency:
+#                             GOPOTENCY_DIR names a checkout of github.com/fco-gt/gopotency, and without it
+#                             they are left out. They need the Go that its go.mod asks for, 1.25.
 #
 # Go 1.24 or newer and a C compiler are needed, and pkg-config but for `tree`.
 set -euo pipefail
@@ -81,6 +85,27 @@ test_all() {
     echo "go: vet, tests, race detector, garbage collector, benchmarks once: well"
 }
 
+run_bench() {
+    # shellcheck disable=SC2086 # flags are words
+    go test -run '^$' -bench "${GOBENCH:-.}" -benchmem ${GOBENCHFLAGS:-} "$@" .
+}
+
+# The module of these has no word of where the other is: a copy of its go.mod has.
+bench_gopotency() {
+    local copy=$work/gopotency.mod
+    if [[ -z ${GOPOTENCY_DIR:-} ]]; then
+        echo "go: the benchmarks beside gopotency are left out: GOPOTENCY_DIR names no checkout of" \
+            "github.com/fco-gt/gopotency"
+        return
+    fi
+    grep -q '^module github.com/fco-gt/gopotency$' "$GOPOTENCY_DIR/go.mod" 2>/dev/null ||
+        fail "GOPOTENCY_DIR ($GOPOTENCY_DIR) is no checkout of github.com/fco-gt/gopotency"
+    cp bindings/go/bench/gopotency/go.mod "$copy"
+    go mod edit -replace "libidem.dev/go=$PWD/bindings/go" \
+        -replace "github.com/fco-gt/gopotency=$(cd "$GOPOTENCY_DIR" && pwd)" "$copy"
+    (cd bindings/go/bench/gopotency && run_bench -mod=mod -modfile="$copy")
+}
+
 need_go
 mkdir -p "$work"
 case ${1:-test} in
@@ -104,7 +129,9 @@ case ${1:-test} in
         ;;
     bench)
         install_library
-        in_binding go test -run '^$' -bench "${GOBENCH:-.}" -benchmem .
+        in_binding run_bench
+        (cd bindings/go/bench && run_bench)
+        bench_gopotency
         ;;
-    *) sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,16s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

@@ -135,9 +135,7 @@ func (e *Engine) CompleteBatch(endings []Ending) error {
 		for i := range some {
 			ending := &some[i]
 			room.endings[i] = cEnding{len: cWord(len(ending.Response))}
-			for j, word := range ending.Lease.words {
-				room.endings[i].lease[j] = cWord(word)
-			}
+			setLease(&room.endings[i].lease, &ending.Lease.words)
 			room.bytes = append(room.bytes, ending.Response...)
 		}
 		crossCompleteBatch(e.c, room.endings[:len(some)], room.bytes, room.statuses[:len(some)])

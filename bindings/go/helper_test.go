@@ -66,8 +66,8 @@ func eventually(t testing.TB, what string, is func() bool) {
 	}
 }
 
-// waiting waits until as many wait, or are about to: a claim counts before it is registered, and may
-// yet find that its owner has just ended.
+// waiting waits until as many wait, or are about to: a claim counts before it is registered, and
+// may yet find that its owner has just ended.
 func waiting(t testing.TB, e *idem.Engine, count uint64) {
 	t.Helper()
 	eventually(t, strconv.FormatUint(count, 10)+" waiters", func() bool {

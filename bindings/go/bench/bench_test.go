@@ -4,6 +4,7 @@ package bench
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"strconv"
 	"sync/atomic"
@@ -148,4 +149,72 @@ func BenchmarkHot(b *testing.B) {
 			})
 		}
 	}
+}
+
+const batchSize = 16
+
+// Distinct keys that are claimed and completed in batches; one operation is a key. Raw ones are
+// what who batches may have hashed already.
+func BenchmarkDistinctBatch(b *testing.B) {
+	for _, kind := range []string{"bytes", "raw"} {
+		for _, count := range goroutines {
+			b.Run(fmt.Sprintf("keys=%s/goroutines=%d", kind, count), func(b *testing.B) {
+				e, err := idem.Open(idem.Config{Retention: idem.None})
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer e.Close()
+				keys := make([][]idem.Key, count)
+				for thread := range keys {
+					keys[thread] = batchKeys(uint64(thread), kind == "raw")
+				}
+				split(b, count, func(thread uint64, operations int) {
+					for from := 0; from < operations; from += batchSize {
+						at := from % keysPerGoroutine
+						if err := oneBatch(e, keys[thread][at:at+batchSize]); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+func batchKeys(thread uint64, isRaw bool) []idem.Key {
+	keys := make([]idem.Key, keysPerGoroutine)
+	for i, name := range distinct(thread) {
+		keys[i] = idem.Global(name)
+		if isRaw {
+			sum := sha256.Sum256([]byte(name))
+			keys[i] = idem.Raw([16]byte(sum[:16]))
+		}
+	}
+	return keys
+}
+
+func oneBatch(e *idem.Engine, keys []idem.Key) error {
+	var requests [batchSize]idem.Request
+	var outcomes [batchSize]idem.Outcome
+	var endings [batchSize]idem.Ending
+	for i, key := range keys {
+		requests[i].Key = key
+	}
+	if err := e.ClaimBatch(context.Background(), requests[:], outcomes[:]); err != nil {
+		return err
+	}
+	for i := range endings {
+		endings[i].Lease = outcomes[i].Lease
+	}
+	if err := e.CompleteBatch(endings[:]); err != nil {
+		return err
+	}
+	for i := range endings {
+		if outcomes[i].Kind != idem.Execute || endings[i].Err != nil ||
+			endings[i].Completion != idem.Stored {
+			return fmt.Errorf("%v, %v", outcomes[i].Kind, endings[i].Err)
+		}
+	}
+	return nil
 }
