@@ -242,7 +242,7 @@ func TestDoEndsTheFunctionNobodyWaitsFor(t *testing.T) {
 	// One that is to finish does.
 	ctx, cancel = context.WithCancel(background)
 	first = do(ctx, e, key, w.runUntil, idem.WithFinish())
-	runs = <-w.began
+	<-w.began
 	cancel()
 	if got := <-first; got.err != context.Canceled {
 		t.Errorf("the caller: %v", got.err)

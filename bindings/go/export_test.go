@@ -32,3 +32,21 @@ func JoinsAs(at *Group[string, any], key string, g *Group[string, any], name str
 	joined.leave()
 	return joined != nil
 }
+
+// KeyOf is the engine's key of a group's.
+func KeyOf(g *Group[string, any], key string) Key { return g.key(&key) }
+
+// ReplaysAnew is whether the key is claimed anew after a replay of the value with this handle.
+func ReplaysAnew(g *Group[string, any], key string, value uint64) bool {
+	told := cTold{kind: cHalf(Replay), is_copied: 1, value: cWord(value)}
+	var got Result[any]
+	return g.replay(&key, &told, &got) == anew
+}
+
+// Values is a table of kept values by itself.
+type Values struct{ table valueTable }
+
+func (v *Values) Add(value any) uint64           { return v.table.add(value) }
+func (v *Values) Find(handle uint64) (any, bool) { return v.table.find(handle) }
+func (v *Values) Free(handle uint64)             { v.table.free(handle) }
+func (v *Values) Clear()                         { v.table.clear() }
