@@ -43,7 +43,7 @@
  * ENDING
  *   idem_engine_close_within(engine, ms); idem_engine_drain(engine, IDEM_FOREVER); then join all threads that
  *   may still call, those that wait and those whose work was cut short as well; then free the queues,
- *   waiters and namespaces, and the engine last.
+ *   waiters, namespaces, gates and requests, and the engine last.
  *
  * THREADS
  *   Every function may be called from any thread, and from several at a time with the same engine, queue
@@ -621,13 +621,13 @@ enum idem_http_decision_kind_t
  {
     // The gate is not for it: serve it as if there were none. There is no `request`.
     IDEM_HTTP_PASS = 1,
-    // It has a key. If `needs_body`, read the body and give it to idem_http_body: at most `room` bytes, in
-    // `time_ms`. Then idem_http_claim.
+    // It has a key. If `needs_body`, read the body and give it to idem_http_body: at most `room` bytes, all of them in
+    // `time_ms` from its admission on. Then idem_http_claim.
     IDEM_HTTP_KEYED = 2,
     // Somebody else executes it: wait with `waiter`, at most `time_ms`, and then idem_http_waited.
     IDEM_HTTP_WAIT = 3,
-    // Execute it, and end it by its response (idem_http_finish and its like). If that takes longer than
-    // `time_ms / 3`, call idem_http_renew each time as much has passed, until `max_run_ms` are over.
+    // Execute it, and end it by its response (idem_http_finish and its like). If that takes longer than a third of
+    // `time_ms`, call idem_http_renew each time as much has passed, until `max_run_ms` are over. `origin`, `attempt`.
     IDEM_HTTP_EXECUTE = 4,
     // Send `answer`, and execute nothing.
     IDEM_HTTP_ANSWER = 5,
@@ -1129,8 +1129,8 @@ typedef struct idem_http_field_t {
     struct idem_bytes_t value;
 } idem_http_field_t;
 
-// The head of a request. Zero everything, set `struct_size`, and say what it has. Method, path, query, authority
-// and names of fields are UTF-8.
+// The head of a request. Zero everything, set `struct_size`, and say what it has. Method, path, query and authority
+// are UTF-8; a header field whose name is not is as if it were not there.
 typedef struct idem_http_head_t {
     // `sizeof(idem_http_head_t)`.
     size_t struct_size;
@@ -1154,7 +1154,7 @@ typedef struct idem_http_head_t {
     // With `IDEM_SCOPE_OF`: whose keys its are among, 1 to 65 536 bytes. What authentication has found out, and
     // nothing that the client could choose.
     struct idem_bytes_t scope;
-    // The request's key, whatever its header says. Null: as the policy has it.
+    // The request's key, whatever its header says: 1 to 65 536 bytes. Null: as the policy has it.
     struct idem_bytes_t key;
     // How long its answer is kept, in milliseconds; 0: as the policy has it; `IDEM_ZERO`.
     uint64_t retention_ms;
@@ -1168,8 +1168,8 @@ typedef struct idem_http_head_t {
 typedef struct idem_http_answer_t {
     // The status.
     uint32_t status;
-    // Reserved; zero.
-    uint32_t reserved;
+    // Whether a refused request may be sent again as it is, later.
+    uint32_t is_retryable;
     // Header fields, to be sent in this order; as they are: `content-length` is among them where there is one.
     const struct idem_http_field_t *headers;
     // How many.
@@ -1183,6 +1183,8 @@ typedef struct idem_http_answer_t {
     // Why it is refused, a word such as `key-reused`, as it is in the `code` of problem details; null: it is answered
     // as it was before. Good for ever.
     struct idem_bytes_t refusal;
+    // Reserved; zero.
+    uint64_t more[4];
 } idem_http_answer_t;
 
 // What becomes of a request. `kind` says which of the others count; those that do not are zero.
@@ -1193,7 +1195,7 @@ typedef struct idem_http_decision_t {
     uint32_t needs_body;
     // Bytes of body that may still come. With more it is refused.
     uint64_t room;
-    // What `kind` says.
+    // What `kind` says. Of what idem_http_body decides it is zero: the time goes on.
     uint64_t time_ms;
     // How long a lease is kept alive.
     uint64_t max_run_ms;
@@ -1203,8 +1205,12 @@ typedef struct idem_http_decision_t {
     const struct idem_http_answer_t *answer;
     // What to wait with; the caller's, as that of an `idem_outcome_t`.
     struct idem_waiter_t *waiter;
+    // An `idem_origin_t`: whether it may have been executed in part before.
+    uint32_t origin;
+    // As that of an `idem_outcome_t`.
+    uint32_t attempt;
     // Reserved; zero.
-    uint64_t more[2];
+    uint64_t more[4];
 } idem_http_decision_t;
 
 // A response. Zero everything, and set `struct_size`.
@@ -1233,12 +1239,16 @@ typedef struct idem_http_finished_t {
     uint32_t fate;
     // Whether that came about: not, if the handler was too slow and somebody else has taken over.
     uint32_t is_settled;
+    // Whether the response is there for others. Otherwise they are told that it was done, if it is kept.
+    uint32_t is_stored;
+    // Reserved; zero.
+    uint32_t reserved;
     // Fields to add to the headers of the response that is sent. They are the request's, and good until it is freed.
     const struct idem_http_field_t *headers;
     // How many.
     size_t header_count;
     // Reserved; zero.
-    uint64_t more[2];
+    uint64_t more[4];
 } idem_http_finished_t;
 
 #ifdef __cplusplus
@@ -1400,8 +1410,8 @@ idem_status_t idem_engine_drain(const struct idem_engine_t *engine,
 // the memory. Leases can no longer be ended, since that takes the engine, and nobody ticks: waits without
 // a thread do not end any more. Drain it first, free its waiters and queues, and cancel its callback
 // waits: one that is still pending keeps all of the engine's memory, and its `destroy` is never called.
-// Namespace handles keep the engine alive, helper thread and all: the last one of them does then what is
-// said here.
+// Namespace handles, gates and requests over HTTP keep the engine alive, helper thread and all: the last one of
+// them does then what is said here.
 //
 // Ownership: `engine` is consumed; null is nothing.
 // Threads: any.
@@ -2070,18 +2080,18 @@ idem_status_t idem_http_policy(struct idem_bytes_t policy,
 //   with idem_http_gate_free.
 // Threads: any.
 // Blocks: no.
-// Returns: IDEM_OK; IDEM_ERR_POLICY, IDEM_ERR_NOT_TEXT, IDEM_ERR_NULL.
+// Returns: IDEM_OK; IDEM_ERR_POLICY, IDEM_ERR_NOT_TEXT, IDEM_ERR_WRONG_ENGINE: `ns` is another's; IDEM_ERR_NULL.
 // Since: 0.
 idem_status_t idem_http_gate_new(const struct idem_engine_t *engine,
                                  const struct idem_namespace_t *ns,
                                  struct idem_bytes_t policy,
                                  struct idem_http_gate_t **gate);
 
-// Frees a gate. Requests that are on their way through it go on.
+// Frees a gate. Requests that are on their way through it go on, and keep what they need of it.
 //
 // Ownership: `gate` is consumed; null is nothing.
 // Threads: any; nobody may be inside a call with it.
-// Blocks: no.
+// Blocks: no; the last that is left of an engine does what idem_engine_free says.
 // Returns: IDEM_OK; IDEM_ERR_MISALIGNED.
 // Since: 0.
 idem_status_t idem_http_gate_free(struct idem_http_gate_t *gate);
@@ -2113,23 +2123,24 @@ int idem_http_passes(const struct idem_http_gate_t *gate,
 // Ownership: all are borrowed; `bits` is 16 bytes, little endian.
 // Threads: any.
 // Blocks: no.
-// Returns: IDEM_OK; IDEM_ERR_NOT_TEXT, IDEM_ERR_NO_SCOPE, IDEM_ERR_RANGE, IDEM_ERR_VALUE, IDEM_ERR_SIZE,
-//   IDEM_ERR_UNSUPPORTED, IDEM_ERR_NULL, as idem_http_admit.
+// Returns: IDEM_OK; the errors of idem_http_admit.
 // Since: 0.
 idem_status_t idem_http_fingerprint(const struct idem_http_gate_t *gate,
                                     const struct idem_http_head_t *head,
                                     struct idem_bytes_t body,
                                     uint8_t *bits);
 
-// Admits a request: what is known of it by its head.
+// Admits a request: what is known of it by its head. With an error it must not be served: what it came with is wrong
+// (IDEM_ERR_NOT_TEXT: a status of 400), or what the program said of it.
 //
 // Ownership: `gate`, `head` and all it points to are borrowed; `*request` is the caller's, free it with
 //   idem_http_request_free when its response or its answer was sent. It is null, if the request passes.
 // Threads: any.
 // Blocks: no.
 // Returns: IDEM_OK, and the decision IDEM_HTTP_PASS, IDEM_HTTP_KEYED or IDEM_HTTP_ANSWER; IDEM_ERR_NOT_TEXT,
-//   IDEM_ERR_NO_SCOPE, IDEM_ERR_RANGE for a retention of more than ten years, IDEM_ERR_VALUE, IDEM_ERR_SIZE,
-//   IDEM_ERR_UNSUPPORTED, IDEM_ERR_NULL.
+//   IDEM_ERR_NO_SCOPE, IDEM_ERR_EMPTY, IDEM_ERR_TOO_LONG for a scope or a key, IDEM_ERR_RANGE for a retention of more
+//   than ten years, IDEM_ERR_VALUE (also for a scope with IDEM_SCOPE_NONE), IDEM_ERR_SIZE, IDEM_ERR_UNSUPPORTED,
+//   IDEM_ERR_NULL.
 // Since: 0.
 idem_status_t idem_http_admit(const struct idem_http_gate_t *gate,
                               const struct idem_http_head_t *head,
@@ -2161,7 +2172,7 @@ idem_status_t idem_http_refuse(const struct idem_http_request_t *request,
                                struct idem_http_decision_t *decision);
 
 // Claims the key of a keyed request, its body being over. `says` are bytes that count in its fingerprint besides
-// what its policy says; null: none.
+// what its policy says; there need be none.
 //
 // Ownership: `request` and `says` are borrowed; a waiter in the decision is the caller's.
 // Threads: one at a time.
@@ -2176,23 +2187,24 @@ idem_status_t idem_http_claim(const struct idem_http_request_t *request,
 // What becomes of a request that waited. `outcome` is what the wait came to, however it was waited; null: its time
 // was up, and the wait was cancelled, or its waiter freed.
 //
-// Ownership: `request` is borrowed; what `*outcome` has is consumed, the structure itself is borrowed.
+// Ownership: `request` is borrowed; what `*outcome` has is consumed, and the structure emptied; copy that of a
+//   callback first.
 // Threads: one at a time.
 // Blocks: no; may call callbacks of others.
 // Returns: IDEM_OK, and the decision IDEM_HTTP_EXECUTE or IDEM_HTTP_ANSWER; IDEM_ERR_STATE: it does not wait;
-//   IDEM_ERR_VALUE: no wait comes to this; IDEM_ERR_WRONG_ENGINE, IDEM_ERR_RELEASED, IDEM_ERR_NULL. With an error
-//   nothing is consumed.
+//   IDEM_ERR_VALUE: no wait comes to this; IDEM_STALE: no lease is this; IDEM_ERR_WRONG_ENGINE, IDEM_ERR_RELEASED,
+//   IDEM_ERR_NULL. With any of these nothing is consumed.
 // Since: 0.
 idem_status_t idem_http_waited(const struct idem_http_request_t *request,
-                               const struct idem_outcome_t *outcome,
+                               struct idem_outcome_t *outcome,
                                struct idem_http_decision_t *decision);
 
 // Keeps the lease of a request that is being executed alive, for the time of the decision (`time_ms`) from now on.
 //
 // Ownership: `request` is borrowed.
-// Threads: any, also while others take its steps. A hook that this calls must not use the request.
+// Threads: any, also while others take its steps.
 // Blocks: no.
-// Returns: IDEM_OK; IDEM_STALE: it is over, or somebody else may have taken over; IDEM_ERR_NULL.
+// Returns: IDEM_OK; IDEM_STALE: it is not executed, or not any more, or somebody else has taken over; IDEM_ERR_NULL.
 // Since: 0.
 idem_status_t idem_http_renew(const struct idem_http_request_t *request);
 
@@ -2220,7 +2232,8 @@ idem_status_t idem_http_say(const struct idem_http_request_t *request,
                             uint64_t ms);
 
 // Settles a request by its response. That is to be sent only after this has returned, with the header fields in
-// `*finished` (unless that is null) added.
+// `*finished` (unless that is null) added. One whose body is longer than is kept, or has another length than its
+// `content-length` says, is settled as by idem_http_lose. Fields that HTTP has no place for are not stored.
 //
 // Ownership: `request`, `response` and all it points to are borrowed; the bytes are copied.
 // Threads: one at a time.
@@ -2261,7 +2274,8 @@ idem_status_t idem_http_fail(const struct idem_http_request_t *request);
 // Ownership: `request` is consumed, with all that its answer and its added header fields point to; null is
 //   nothing. The waiter of a request that waits is the caller's still.
 // Threads: any; nobody may be inside a call with it.
-// Blocks: no; may call the callbacks of those who wait.
+// Blocks: no; may call the callbacks of those who wait; the last that is left of an engine does what
+//   idem_engine_free says.
 // Returns: IDEM_OK; IDEM_ERR_MISALIGNED.
 // Since: 0.
 idem_status_t idem_http_request_free(struct idem_http_request_t *request);

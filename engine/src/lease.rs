@@ -238,6 +238,12 @@ impl Lease {
     #[must_use]
     pub fn into_token(mut self) -> Token {
         self.is_over = true;
+        self.token()
+    }
+
+    /// The same, while the lease goes on here: for whoever renews it elsewhere.
+    #[must_use]
+    pub fn token(&self) -> Token {
         Token { engine: self.anchor.engine, held: self.held }
     }
 

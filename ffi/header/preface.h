@@ -43,7 +43,7 @@
  * ENDING
  *   idem_engine_close_within(engine, ms); idem_engine_drain(engine, IDEM_FOREVER); then join all threads that
  *   may still call, those that wait and those whose work was cut short as well; then free the queues,
- *   waiters and namespaces, and the engine last.
+ *   waiters, namespaces, gates and requests, and the engine last.
  *
  * THREADS
  *   Every function may be called from any thread, and from several at a time with the same engine, queue

@@ -145,8 +145,8 @@ pub unsafe extern "C" fn idem_engine_drain(
 /// the memory. Leases can no longer be ended, since that takes the engine, and nobody ticks: waits without
 /// a thread do not end any more. Drain it first, free its waiters and queues, and cancel its callback
 /// waits: one that is still pending keeps all of the engine's memory, and its `destroy` is never called.
-/// Namespace handles keep the engine alive, helper thread and all: the last one of them does then what is
-/// said here.
+/// Namespace handles, gates and requests over HTTP keep the engine alive, helper thread and all: the last one of
+/// them does then what is said here.
 ///
 /// Ownership: `engine` is consumed; null is nothing.
 /// Threads: any.

@@ -60,13 +60,13 @@ fn structures(table: &mut String) {
         idem_http_field_t { name value }
         idem_http_head_t { struct_size method authority path query fields field_count scope_kind
             flags scope key retention_ms wait_ms }
-        idem_http_answer_t { status reserved headers header_count trailers trailer_count body
-            refusal }
+        idem_http_answer_t { status is_retryable headers header_count trailers trailer_count body
+            refusal more }
         idem_http_decision_t { kind needs_body room time_ms max_run_ms response_max answer waiter
-            more }
+            origin attempt more }
         idem_http_response_t { struct_size status reserved headers header_count trailers
             trailer_count body }
-        idem_http_finished_t { fate is_settled headers header_count more }
+        idem_http_finished_t { fate is_settled is_stored reserved headers header_count more }
     }
 }
 

@@ -114,9 +114,13 @@ impl Policy {
 }
 
 /// A token (RFC 9110, section 5.6.2).
+pub(crate) fn is_token(name: &[u8]) -> bool {
+    let is_tchar = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !name.is_empty() && name.iter().all(is_tchar)
+}
+
 fn is_name(name: &str) -> bool {
-    let is_tchar = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !name.is_empty() && name.bytes().all(is_tchar)
+    is_token(name.as_bytes())
 }
 
 fn is_lower(name: &str) -> bool {

@@ -13,7 +13,7 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use idem::{Engine, Fingerprint, Key, Lease, Namespace, Replay, Scope};
+use idem::{Claim, Engine, Fingerprint, Key, Lease, Namespace, Replay, Scope};
 
 use crate::answer::Answer;
 use crate::check::PolicyError;
@@ -150,10 +150,14 @@ impl GateBuilder {
     /// The gate.
     ///
     /// # Errors
-    /// A policy that [cannot be carried out](Policy::check).
+    /// A policy that [cannot be carried out](Policy::check), or a namespace of another engine.
     pub fn build(self) -> Result<Gate, PolicyError> {
         let Self { engine, namespace, policy, scope, hooks } = self;
         policy.check()?;
+        let probe = |space: &Namespace| engine.check_claim(&Claim::new(space.raw_key(0)));
+        if namespace.as_ref().is_some_and(|space| probe(space).is_err()) {
+            return Err(PolicyError::new("namespace", "is another engine's"));
+        }
         Ok(Gate(Arc::new(Shared { engine, namespace, policy, scope, hooks })))
     }
 }

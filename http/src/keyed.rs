@@ -66,11 +66,14 @@ impl Keyed {
         self.room
     }
 
-    /// A piece of the body.
+    /// A piece of the body; nothing, if that does not count.
     ///
     /// # Errors
     /// The answer to a body that is too large.
     pub fn update(&mut self, piece: &[u8]) -> Result<(), Answer> {
+        if !self.needs_body() {
+            return Ok(());
+        }
         match self.room.checked_sub(piece.len()) {
             Some(room) => self.room = room,
             None => return Err(self.too_large()),

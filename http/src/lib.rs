@@ -37,5 +37,5 @@ pub use policy::{Body, Fate, Identity, Policy, Rule, Says, WhileInFlight};
 pub use problem::{Documentation, Refusal, problem_code};
 pub use response::{Fields, Response, ResponseRef};
 pub use routes::{RouteError, Routes};
-pub use ticket::{Finished, Ticket};
+pub use ticket::{Finished, Renewal, Ticket};
 pub use wire::{Field, Stored, WireError, write};

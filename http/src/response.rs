@@ -1,5 +1,6 @@
 //! A response in memory, as a handler gave it.
 
+use crate::check::is_token;
 use crate::head::Client;
 use crate::policy::Policy;
 use crate::wire::{self, Field, WireError};
@@ -41,6 +42,11 @@ pub(crate) fn value<'a>(
     fields.find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
 }
 
+/// What HTTP has no place for is not sent, so it is not stored.
+fn is_field((name, value): &Field<'_>) -> bool {
+    is_token(name) && !value.iter().any(|byte| b"\r\n\0".contains(byte))
+}
+
 pub(crate) fn borrowed((name, value): &(Vec<u8>, Vec<u8>)) -> Field<'_> {
     (name, value)
 }
@@ -80,6 +86,13 @@ impl<'a> ResponseRef<'a> {
         said.or_else(|| header("grpc-status")).map_or(500, crate::grpc::http_status)
     }
 
+    /// Whether its body is as long as its head says.
+    pub(crate) fn is_whole(self, client: Client) -> bool {
+        let length = value(self.headers.iter().copied(), "content-length");
+        let length = length.and_then(|said| str::from_utf8(said).ok()?.trim().parse().ok());
+        client.has_no_body(self.status) || length.is_none_or(|said: usize| said == self.body.len())
+    }
+
     /// Fields that the connection has for itself (RFC 9110, section 7.6.1). More than there are fields are nobody's.
     fn of_connection(self) -> Vec<&'a [u8]> {
         let fields =
@@ -101,8 +114,9 @@ impl<'a> ResponseRef<'a> {
         let is_length = |name: &[u8]| has_length && name.eq_ignore_ascii_case(b"content-length");
         let is_stored =
             |name: &[u8]| is_length(name) || (policy.stores(name) && !is_nominated(name));
-        let headers = self.headers.iter().copied().filter(|(name, _)| is_stored(name));
-        let trailers = self.trailers.iter().copied().filter(|(name, _)| policy.stores(name));
+        let fields = |fields: &'a [Field<'a>]| fields.iter().copied().filter(is_field);
+        let headers = fields(self.headers).filter(|(name, _)| is_stored(name));
+        let trailers = fields(self.trailers).filter(|(name, _)| policy.stores(name));
         wire::write(self.status, headers, trailers, self.body)
     }
 }

@@ -241,6 +241,20 @@ fn h2_what_becomes_of_responses() {
     // Longer than what is kept: done, and not done again (H4).
     lab.execute(&post("\"d\"")).finish_without_body(200, false);
     assert_eq!(lab.refusal(&post("\"d\"")), Some(Refusal::Answered));
+    let mut long = made(200, "");
+    long.body = vec![b'x'; lab.gate.policy().response_max + 1];
+    let finished = lab.execute(&post("\"f\"")).finish(&long);
+    assert!(finished.is_settled && !finished.is_stored && finished.fate == Fate::Keep);
+    assert_eq!(lab.refusal(&post("\"f\"")), Some(Refusal::Answered));
+    // Of another length than its head says: cut off, before its effects began and after.
+    let mut short = made(200, "short");
+    short.headers.push((b"Content-Length".to_vec(), b"6".to_vec()));
+    let finished = lab.execute(&post("\"g\"")).finish(&short);
+    assert!(finished.is_settled && !finished.is_stored && finished.fate == Fate::Release);
+    let ticket = lab.execute(&post("\"g\""));
+    ticket.control().side_effects_began();
+    assert_eq!(ticket.finish(&short).fate, Fate::Halt);
+    assert_eq!(lab.refusal(&post("\"g\"")), Some(Refusal::Unknown));
     // Over after its time.
     let ticket = lab.execute(&post("\"e\""));
     ticket.control().keep_for(Duration::from_secs(5));

@@ -3,14 +3,14 @@
 use core::ffi::{c_char, c_int};
 use core::str;
 
+use idem::Claim;
 use idem_http::{Gate, Head, Overrides, Policy, PolicyError};
 
 use crate::boundary::{Border, Called, call, give};
 use crate::convert::{bounded, duration};
 use crate::engine::idem_engine_t;
 use crate::http::{
-    bytes_of, idem_http_decision_t, idem_http_field_t, idem_http_head_flag_t, idem_http_head_t,
-    idem_http_request_t,
+    bytes_of, idem_http_decision_t, idem_http_head_flag_t, idem_http_head_t, idem_http_request_t,
 };
 use crate::namespace::idem_namespace_t;
 use crate::response::copy;
@@ -66,7 +66,7 @@ pub unsafe extern "C" fn idem_http_policy(
 ///   with idem_http_gate_free.
 /// Threads: any.
 /// Blocks: no.
-/// Returns: IDEM_OK; IDEM_ERR_POLICY, IDEM_ERR_NOT_TEXT, IDEM_ERR_NULL.
+/// Returns: IDEM_OK; IDEM_ERR_POLICY, IDEM_ERR_NOT_TEXT, IDEM_ERR_WRONG_ENGINE: `ns` is another's; IDEM_ERR_NULL.
 /// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_http_gate_new(
@@ -80,6 +80,7 @@ pub unsafe extern "C" fn idem_http_gate_new(
         let policy = Policy::from_json(text(c, policy)?)?;
         let mut builder = Gate::builder(engine, policy, idem_http::global);
         if let Some(ns) = c.optional(ns)? {
+            engine.check_claim(&Claim::new(ns.namespace().raw_key(0)))?;
             builder = builder.namespace(ns.namespace().clone());
         }
         out.write(give(idem_http_gate_t(builder.build()?)));
@@ -87,11 +88,11 @@ pub unsafe extern "C" fn idem_http_gate_new(
     })
 }
 
-/// Frees a gate. Requests that are on their way through it go on.
+/// Frees a gate. Requests that are on their way through it go on, and keep what they need of it.
 ///
 /// Ownership: `gate` is consumed; null is nothing.
 /// Threads: any; nobody may be inside a call with it.
-/// Blocks: no.
+/// Blocks: no; the last that is left of an engine does what idem_engine_free says.
 /// Returns: IDEM_OK; IDEM_ERR_MISALIGNED.
 /// Since: 0.
 #[unsafe(no_mangle)]
@@ -147,8 +148,7 @@ pub unsafe extern "C" fn idem_http_passes(
 /// Ownership: all are borrowed; `bits` is 16 bytes, little endian.
 /// Threads: any.
 /// Blocks: no.
-/// Returns: IDEM_OK; IDEM_ERR_NOT_TEXT, IDEM_ERR_NO_SCOPE, IDEM_ERR_RANGE, IDEM_ERR_VALUE, IDEM_ERR_SIZE,
-///   IDEM_ERR_UNSUPPORTED, IDEM_ERR_NULL, as idem_http_admit.
+/// Returns: IDEM_OK; the errors of idem_http_admit.
 /// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_http_fingerprint(
@@ -166,15 +166,17 @@ pub unsafe extern "C" fn idem_http_fingerprint(
     })
 }
 
-/// Admits a request: what is known of it by its head.
+/// Admits a request: what is known of it by its head. With an error it must not be served: what it came with is wrong
+/// (IDEM_ERR_NOT_TEXT: a status of 400), or what the program said of it.
 ///
 /// Ownership: `gate`, `head` and all it points to are borrowed; `*request` is the caller's, free it with
 ///   idem_http_request_free when its response or its answer was sent. It is null, if the request passes.
 /// Threads: any.
 /// Blocks: no.
 /// Returns: IDEM_OK, and the decision IDEM_HTTP_PASS, IDEM_HTTP_KEYED or IDEM_HTTP_ANSWER; IDEM_ERR_NOT_TEXT,
-///   IDEM_ERR_NO_SCOPE, IDEM_ERR_RANGE for a retention of more than ten years, IDEM_ERR_VALUE, IDEM_ERR_SIZE,
-///   IDEM_ERR_UNSUPPORTED, IDEM_ERR_NULL.
+///   IDEM_ERR_NO_SCOPE, IDEM_ERR_EMPTY, IDEM_ERR_TOO_LONG for a scope or a key, IDEM_ERR_RANGE for a retention of more
+///   than ten years, IDEM_ERR_VALUE (also for a scope with IDEM_SCOPE_NONE), IDEM_ERR_SIZE, IDEM_ERR_UNSUPPORTED,
+///   IDEM_ERR_NULL.
 /// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_http_admit(
@@ -205,13 +207,25 @@ fn look<T>(
         return Err(IDEM_ERR_VALUE);
     }
     let fields = c.array(head.fields, head.field_count)?;
-    let field = |field: &idem_http_field_t| Ok((text(c, field.name)?, c.bytes(field.value)?));
-    let headers = fields.iter().map(field).collect::<Called<Vec<_>>>()?;
-    let own = |bytes: idem_bytes_t| c.bytes(bytes).map(<[u8]>::to_vec);
+    let mut headers = Vec::with_capacity(fields.len());
+    for field in fields {
+        let (name, value) = (c.bytes(field.name)?, c.bytes(field.value)?);
+        // No policy names what is no text.
+        headers.extend(str::from_utf8(name).ok().map(|name| (name, value)));
+    }
+    let own = |bytes: idem_bytes_t| match c.bytes(bytes)? {
+        [] => Err(IDEM_ERR_EMPTY),
+        bytes if bytes.len() > idem::Key::LENGTH_MAX => Err(IDEM_ERR_TOO_LONG),
+        bytes => Ok(bytes.to_vec()),
+    };
     let overrides = Overrides {
         key: if head.key.data.is_null() { None } else { Some(own(head.key)?) },
         scope: match head.scope_kind {
-            kind if kind == idem_scope_kind_t::IDEM_SCOPE_NONE as u32 => None,
+            // One that is said, and would not count, is a mistake that would make keys global.
+            kind if kind == idem_scope_kind_t::IDEM_SCOPE_NONE as u32 => match head.scope.len {
+                0 => None,
+                _ => return Err(IDEM_ERR_VALUE),
+            },
             kind if kind == idem_scope_kind_t::IDEM_SCOPE_OF as u32 => Some(own(head.scope)?),
             0 => return Err(IDEM_ERR_NO_SCOPE),
             _ => return Err(IDEM_ERR_VALUE),

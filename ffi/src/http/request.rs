@@ -12,32 +12,34 @@
 
 use core::ffi::c_int;
 use core::mem::ManuallyDrop;
+use core::time::Duration;
 use std::sync::OnceLock;
 
 use idem::{Info, Reason, WaitOutcome};
 use idem_http::{
-    Admission, Answer, Control, Decision, Fate, Field, Fields, Finished, Gate, Keyed, ResponseRef,
-    Ticket, Waited,
+    Admission, Answer, Control, Decision, Fate, Field, Fields, Finished, Gate, Keyed, Refusal,
+    Renewal, ResponseRef, Ticket, Waited,
 };
 use parking_lot::Mutex;
 
 use crate::boundary::{Border, Called, call, give, tell};
-use crate::convert::millis;
+use crate::convert::{millis, of_origin};
 use crate::http::idem_http_decision_kind_t::*;
 use crate::http::{
     idem_http_answer_t, idem_http_decision_t, idem_http_fate_t, idem_http_fault_t,
     idem_http_field_t, idem_http_finished_t, idem_http_response_t,
 };
 use crate::lease::token_of;
+use crate::response::NO_RESPONSE;
 use crate::status::idem_status_t::{self, *};
-use crate::types::{idem_bytes_t, idem_outcome_kind_t, idem_outcome_t};
+use crate::types::{idem_bytes_t, idem_lease_t, idem_outcome_kind_t, idem_outcome_t};
 use crate::wait::idem_waiter_t;
 
 /// A request on its way through a gate. Its steps are taken one after the other, and each once.
 pub struct idem_http_request_t {
     gate: Gate,
     step: Mutex<Step>,
-    control: OnceLock<Control>,
+    executes: OnceLock<Executing>,
     told: OnceLock<Told>,
     added: OnceLock<Added>,
 }
@@ -47,6 +49,12 @@ enum Step {
     Waits(Waited),
     Executes(Ticket),
     Over,
+}
+
+/// What is called for it from anywhere, while it is executed.
+struct Executing {
+    control: Control,
+    renewal: Renewal,
 }
 
 /// An answer, and what C sees of it.
@@ -63,12 +71,15 @@ struct Added {
     _fields: Fields,
 }
 
-/// Bytes for C to look at.
-pub(crate) fn bytes_of(bytes: &[u8]) -> idem_bytes_t {
-    idem_bytes_t { data: bytes.as_ptr().cast(), len: bytes.len() }
+/// The first of them for C to look at: null if there are none, and no address that is none.
+fn first<T>(items: &[T]) -> *const T {
+    if items.is_empty() { core::ptr::null() } else { items.as_ptr() }
 }
 
-const NO_BYTES: idem_bytes_t = idem_bytes_t { data: core::ptr::null(), len: 0 };
+/// Bytes for C to look at.
+pub(crate) fn bytes_of(bytes: &[u8]) -> idem_bytes_t {
+    idem_bytes_t { data: first(bytes).cast(), len: bytes.len() }
+}
 
 fn seen<'a>(fields: impl Iterator<Item = Field<'a>>) -> Vec<idem_http_field_t> {
     let seen = |(name, value)| idem_http_field_t { name: bytes_of(name), value: bytes_of(value) };
@@ -78,16 +89,18 @@ fn seen<'a>(fields: impl Iterator<Item = Field<'a>>) -> Vec<idem_http_field_t> {
 impl Told {
     fn new(answer: Answer) -> Self {
         let (headers, trailers) = (seen(answer.headers()), seen(answer.trailers()));
-        let refusal = answer.reason().map_or(NO_BYTES, |reason| bytes_of(reason.code().as_bytes()));
+        let reason = answer.reason();
+        let refusal = reason.map_or("", Refusal::code);
         let seen = idem_http_answer_t {
             status: answer.status().into(),
-            reserved: 0,
-            headers: headers.as_ptr(),
+            is_retryable: reason.is_some_and(Refusal::is_retryable).into(),
+            headers: first(&headers),
             header_count: headers.len(),
-            trailers: trailers.as_ptr(),
+            trailers: first(&trailers),
             trailer_count: trailers.len(),
             body: bytes_of(answer.body()),
-            refusal,
+            refusal: bytes_of(refusal.as_bytes()),
+            more: [0; 4],
         };
         Self { seen, _headers: headers, _trailers: trailers, _answer: answer }
     }
@@ -100,6 +113,8 @@ impl Added {
     }
 }
 
+const NO_LEASE: idem_lease_t = idem_lease_t { opaque: [0; 8] };
+
 /// Nothing is decided.
 const UNDECIDED: idem_http_decision_t = idem_http_decision_t {
     kind: 0,
@@ -110,17 +125,19 @@ const UNDECIDED: idem_http_decision_t = idem_http_decision_t {
     response_max: 0,
     answer: core::ptr::null(),
     waiter: core::ptr::null_mut(),
-    more: [0; 2],
+    origin: 0,
+    attempt: 0,
+    more: [0; 4],
 };
 
-fn keyed(keyed: &Keyed) -> idem_http_decision_t {
-    idem_http_decision_t {
-        kind: IDEM_HTTP_KEYED as u32,
-        needs_body: keyed.needs_body().into(),
-        room: keyed.room() as u64,
-        time_ms: millis(keyed.policy().body_timeout),
-        ..UNDECIDED
+/// Of a request that has this time for its body.
+fn keyed(keyed: &Keyed, time: Duration) -> idem_http_decision_t {
+    let decision = idem_http_decision_t { kind: IDEM_HTTP_KEYED as u32, ..UNDECIDED };
+    if !keyed.needs_body() {
+        return decision;
     }
+    let (room, time_ms) = (keyed.room() as u64, millis(time));
+    idem_http_decision_t { needs_body: 1, room, time_ms, ..decision }
 }
 
 impl idem_http_request_t {
@@ -134,7 +151,7 @@ impl idem_http_request_t {
             give(Self {
                 gate: gate.clone(),
                 step: Mutex::new(step),
-                control: OnceLock::new(),
+                executes: OnceLock::new(),
                 told: OnceLock::new(),
                 added: OnceLock::new(),
             })
@@ -149,7 +166,7 @@ impl idem_http_request_t {
                 (request, c.object(request)?.answer(answer))
             }
             Admission::Keyed(request) => {
-                let decision = keyed(&request);
+                let decision = keyed(&request, request.policy().body_timeout);
                 (at(Step::Keyed(request)), decision)
             }
         })
@@ -183,13 +200,18 @@ impl idem_http_request_t {
                 }
             }
             Decision::Execute(ticket) => {
-                self.control.get_or_init(|| ticket.control());
+                if let Ok(renewal) = ticket.renewal() {
+                    let control = ticket.control();
+                    self.executes.get_or_init(|| Executing { control, renewal });
+                }
                 let policy = ticket.policy();
                 let decision = idem_http_decision_t {
                     kind: IDEM_HTTP_EXECUTE as u32,
                     time_ms: millis(policy.lease),
                     max_run_ms: millis(policy.max_run),
                     response_max: policy.response_max as u64,
+                    origin: of_origin(ticket.origin()),
+                    attempt: ticket.attempt(),
                     ..UNDECIDED
                 };
                 *self.step.lock() = Step::Executes(ticket);
@@ -199,7 +221,7 @@ impl idem_http_request_t {
     }
 
     fn control(&self) -> Called<&Control> {
-        self.control.get().ok_or(IDEM_ERR_STATE)
+        self.executes.get().map(|executing| &executing.control).ok_or(IDEM_ERR_STATE)
     }
 
     fn finished(&self, finished: Finished) -> idem_http_finished_t {
@@ -207,9 +229,11 @@ impl idem_http_request_t {
         idem_http_finished_t {
             fate: of_fate(finished.fate) as u32,
             is_settled: finished.is_settled.into(),
-            headers: added.seen.as_ptr(),
+            is_stored: finished.is_stored.into(),
+            reserved: 0,
+            headers: first(&added.seen),
             header_count: added.seen.len(),
-            more: [0; 2],
+            more: [0; 4],
         }
     }
 }
@@ -259,7 +283,7 @@ pub unsafe extern "C" fn idem_http_body(
         let mut step = request.step.lock();
         let Step::Keyed(at) = &mut *step else { return Err(IDEM_ERR_STATE) };
         let decided = match at.update(piece) {
-            Ok(()) => keyed(at),
+            Ok(()) => keyed(at, Duration::ZERO),
             Err(answer) => {
                 *step = Step::Over;
                 request.answer(answer)
@@ -299,7 +323,7 @@ pub unsafe extern "C" fn idem_http_refuse(
 }
 
 /// Claims the key of a keyed request, its body being over. `says` are bytes that count in its fingerprint besides
-/// what its policy says; null: none.
+/// what its policy says; there need be none.
 ///
 /// Ownership: `request` and `says` are borrowed; a waiter in the decision is the caller's.
 /// Threads: one at a time.
@@ -317,7 +341,7 @@ pub unsafe extern "C" fn idem_http_claim(
         let (request, out) = (c.object(request)?, c.out(decision)?);
         let added = c.bytes(says)?;
         let mut keyed = request.take(only_keyed)?;
-        if !says.data.is_null() {
+        if !added.is_empty() {
             keyed.says(added);
         }
         out.write(request.decided(keyed.claim()));
@@ -328,35 +352,39 @@ pub unsafe extern "C" fn idem_http_claim(
 /// What becomes of a request that waited. `outcome` is what the wait came to, however it was waited; null: its time
 /// was up, and the wait was cancelled, or its waiter freed.
 ///
-/// Ownership: `request` is borrowed; what `*outcome` has is consumed, the structure itself is borrowed.
+/// Ownership: `request` is borrowed; what `*outcome` has is consumed, and the structure emptied; copy that of a
+///   callback first.
 /// Threads: one at a time.
 /// Blocks: no; may call callbacks of others.
 /// Returns: IDEM_OK, and the decision IDEM_HTTP_EXECUTE or IDEM_HTTP_ANSWER; IDEM_ERR_STATE: it does not wait;
-///   IDEM_ERR_VALUE: no wait comes to this; IDEM_ERR_WRONG_ENGINE, IDEM_ERR_RELEASED, IDEM_ERR_NULL. With an error
-///   nothing is consumed.
+///   IDEM_ERR_VALUE: no wait comes to this; IDEM_STALE: no lease is this; IDEM_ERR_WRONG_ENGINE, IDEM_ERR_RELEASED,
+///   IDEM_ERR_NULL. With any of these nothing is consumed.
 /// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_http_waited(
     request: *const idem_http_request_t,
-    outcome: *const idem_outcome_t,
+    outcome: *mut idem_outcome_t,
     decision: *mut idem_http_decision_t,
 ) -> idem_status_t {
     call(|c| {
         let (request, out) = (c.object(request)?, c.out(decision)?);
-        let outcome = c.optional(outcome)?;
+        let mut outcome = if outcome.is_null() { None } else { Some(c.change(outcome)?) };
         // First: what of the outcome is taken must have somewhere to go.
         let waited = request.take(|step| match step {
             Step::Waits(waited) => Ok(waited),
             other => Err(other),
         })?;
-        let ended = match outcome.map_or(Ok(WaitOutcome::TimedOut), |told| ended(c, request, told))
-        {
+        let told = outcome.as_deref();
+        let ended = match told.map_or(Ok(WaitOutcome::TimedOut), |told| ended(c, request, told)) {
             Ok(ended) => ended,
             Err(status) => {
                 *request.step.lock() = Step::Waits(waited);
                 return Err(status);
             }
         };
+        if let Some(told) = &mut outcome {
+            (told.kind, told.lease, told.response) = (0, NO_LEASE, NO_RESPONSE);
+        }
         out.write(request.decided(waited.ended(ended)));
         Ok(())
     })
@@ -377,7 +405,12 @@ fn ended(c: &Border, request: &idem_http_request_t, told: &idem_outcome_t) -> Ca
     let kind = KINDS.into_iter().find(|kind| *kind as u32 == told.kind);
     Ok(match kind.ok_or(IDEM_ERR_VALUE)? {
         IDEM_EXECUTE => {
-            WaitOutcome::Execute(request.gate.engine().lease_raw(token_of(&told.lease)?)?)
+            let lease = request.gate.engine().lease_raw(token_of(&told.lease)?)?;
+            // It may have been on its way for long: now it has all its time, or is over and somebody else's.
+            match lease.renew(request.gate.policy().lease) {
+                Ok(()) => WaitOutcome::Execute(lease),
+                Err(_) => WaitOutcome::TimedOut,
+            }
         }
         IDEM_REPLAY => WaitOutcome::Replay(ManuallyDrop::into_inner(c.replay(&told.response)?)),
         // What became of it is said by the kind; the rest is for people.
@@ -392,15 +425,16 @@ fn ended(c: &Border, request: &idem_http_request_t, told: &idem_outcome_t) -> Ca
 /// Keeps the lease of a request that is being executed alive, for the time of the decision (`time_ms`) from now on.
 ///
 /// Ownership: `request` is borrowed.
-/// Threads: any, also while others take its steps. A hook that this calls must not use the request.
+/// Threads: any, also while others take its steps.
 /// Blocks: no.
-/// Returns: IDEM_OK; IDEM_STALE: it is over, or somebody else may have taken over; IDEM_ERR_NULL.
+/// Returns: IDEM_OK; IDEM_STALE: it is not executed, or not any more, or somebody else has taken over; IDEM_ERR_NULL.
 /// Since: 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn idem_http_renew(request: *const idem_http_request_t) -> idem_status_t {
-    call(|c| match &*c.object(request)?.step.lock() {
-        Step::Executes(ticket) => Ok(ticket.renew()?),
-        _ => Err(IDEM_STALE),
+    call(|c| {
+        // Without the lock: it may call hooks.
+        let executing = c.object(request)?.executes.get().ok_or(IDEM_STALE)?;
+        Ok(executing.renewal.renew()?)
     })
 }
 
@@ -455,7 +489,8 @@ pub unsafe extern "C" fn idem_http_say(
 }
 
 /// Settles a request by its response. That is to be sent only after this has returned, with the header fields in
-/// `*finished` (unless that is null) added.
+/// `*finished` (unless that is null) added. One whose body is longer than is kept, or has another length than its
+/// `content-length` says, is settled as by idem_http_lose. Fields that HTTP has no place for are not stored.
 ///
 /// Ownership: `request`, `response` and all it points to are borrowed; the bytes are copied.
 /// Threads: one at a time.
@@ -545,7 +580,8 @@ pub unsafe extern "C" fn idem_http_fail(request: *const idem_http_request_t) -> 
 /// Ownership: `request` is consumed, with all that its answer and its added header fields point to; null is
 ///   nothing. The waiter of a request that waits is the caller's still.
 /// Threads: any; nobody may be inside a call with it.
-/// Blocks: no; may call the callbacks of those who wait.
+/// Blocks: no; may call the callbacks of those who wait; the last that is left of an engine does what
+///   idem_engine_free says.
 /// Returns: IDEM_OK; IDEM_ERR_MISALIGNED.
 /// Since: 0.
 #[unsafe(no_mangle)]

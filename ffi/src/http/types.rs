@@ -21,8 +21,8 @@ pub enum idem_http_head_flag_t {
     IDEM_HTTP_OFF = 1,
 }
 
-/// The head of a request. Zero everything, set `struct_size`, and say what it has. Method, path, query, authority
-/// and names of fields are UTF-8.
+/// The head of a request. Zero everything, set `struct_size`, and say what it has. Method, path, query and authority
+/// are UTF-8; a header field whose name is not is as if it were not there.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct idem_http_head_t {
@@ -48,7 +48,7 @@ pub struct idem_http_head_t {
     /// With `IDEM_SCOPE_OF`: whose keys its are among, 1 to 65 536 bytes. What authentication has found out, and
     /// nothing that the client could choose.
     pub scope: idem_bytes_t,
-    /// The request's key, whatever its header says. Null: as the policy has it.
+    /// The request's key, whatever its header says: 1 to 65 536 bytes. Null: as the policy has it.
     pub key: idem_bytes_t,
     /// How long its answer is kept, in milliseconds; 0: as the policy has it; `IDEM_ZERO`.
     pub retention_ms: u64,
@@ -63,13 +63,13 @@ pub struct idem_http_head_t {
 pub enum idem_http_decision_kind_t {
     /// The gate is not for it: serve it as if there were none. There is no `request`.
     IDEM_HTTP_PASS = 1,
-    /// It has a key. If `needs_body`, read the body and give it to idem_http_body: at most `room` bytes, in
-    /// `time_ms`. Then idem_http_claim.
+    /// It has a key. If `needs_body`, read the body and give it to idem_http_body: at most `room` bytes, all of them in
+    /// `time_ms` from its admission on. Then idem_http_claim.
     IDEM_HTTP_KEYED = 2,
     /// Somebody else executes it: wait with `waiter`, at most `time_ms`, and then idem_http_waited.
     IDEM_HTTP_WAIT = 3,
-    /// Execute it, and end it by its response (idem_http_finish and its like). If that takes longer than
-    /// `time_ms / 3`, call idem_http_renew each time as much has passed, until `max_run_ms` are over.
+    /// Execute it, and end it by its response (idem_http_finish and its like). If that takes longer than a third of
+    /// `time_ms`, call idem_http_renew each time as much has passed, until `max_run_ms` are over. `origin`, `attempt`.
     IDEM_HTTP_EXECUTE = 4,
     /// Send `answer`, and execute nothing.
     IDEM_HTTP_ANSWER = 5,
@@ -82,8 +82,8 @@ pub enum idem_http_decision_kind_t {
 pub struct idem_http_answer_t {
     /// The status.
     pub status: u32,
-    /// Reserved; zero.
-    pub reserved: u32,
+    /// Whether a refused request may be sent again as it is, later.
+    pub is_retryable: u32,
     /// Header fields, to be sent in this order; as they are: `content-length` is among them where there is one.
     pub headers: *const idem_http_field_t,
     /// How many.
@@ -97,6 +97,8 @@ pub struct idem_http_answer_t {
     /// Why it is refused, a word such as `key-reused`, as it is in the `code` of problem details; null: it is answered
     /// as it was before. Good for ever.
     pub refusal: idem_bytes_t,
+    /// Reserved; zero.
+    pub more: [u64; 4],
 }
 
 /// What becomes of a request. `kind` says which of the others count; those that do not are zero.
@@ -109,7 +111,7 @@ pub struct idem_http_decision_t {
     pub needs_body: u32,
     /// Bytes of body that may still come. With more it is refused.
     pub room: u64,
-    /// What `kind` says.
+    /// What `kind` says. Of what idem_http_body decides it is zero: the time goes on.
     pub time_ms: u64,
     /// How long a lease is kept alive.
     pub max_run_ms: u64,
@@ -119,8 +121,12 @@ pub struct idem_http_decision_t {
     pub answer: *const idem_http_answer_t,
     /// What to wait with; the caller's, as that of an `idem_outcome_t`.
     pub waiter: *mut crate::wait::idem_waiter_t,
+    /// An `idem_origin_t`: whether it may have been executed in part before.
+    pub origin: u32,
+    /// As that of an `idem_outcome_t`.
+    pub attempt: u32,
     /// Reserved; zero.
-    pub more: [u64; 2],
+    pub more: [u64; 4],
 }
 
 /// Why a request's body did not come.
@@ -181,12 +187,16 @@ pub struct idem_http_finished_t {
     pub fate: u32,
     /// Whether that came about: not, if the handler was too slow and somebody else has taken over.
     pub is_settled: u32,
+    /// Whether the response is there for others. Otherwise they are told that it was done, if it is kept.
+    pub is_stored: u32,
+    /// Reserved; zero.
+    pub reserved: u32,
     /// Fields to add to the headers of the response that is sent. They are the request's, and good until it is freed.
     pub headers: *const idem_http_field_t,
     /// How many.
     pub header_count: usize,
     /// Reserved; zero.
-    pub more: [u64; 2],
+    pub more: [u64; 4],
 }
 
 // SAFETY: ffi.1 (integers and pointers).

@@ -96,5 +96,7 @@ pub(crate) fn run(data: &[u8]) {
         return;
     }
     assert!(answer.body() == body && answer.status() == 200 + u16::from(choice));
-    assert_eq!(answer.header("x"), Some(value));
+    // What no message can have is not stored.
+    let is_value = !value.iter().any(|byte| b"\r\n\0".contains(byte));
+    assert_eq!(answer.header("x"), is_value.then_some(value));
 }
