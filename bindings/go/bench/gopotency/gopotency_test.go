@@ -24,39 +24,120 @@ var (
 
 const bodySize = 256
 
-// A side is one of the two, as a middleware calls it.
+// batch is how many keys are asked for at a time: one by one, but for the side that can do more.
+const batch = 16
+
+// A side is one of them, as a middleware calls it, or as a consumer of a queue.
 type side interface {
-	// fresh is a request whose key is new: it is claimed, and its response stored.
-	fresh(key string, body []byte) error
-	// replay is the response of a key, which it was told, and is not to be changed.
-	replay(key string) ([]byte, error)
+	// fresh is requests whose keys are new: each is claimed, and its response stored.
+	fresh(keys []string, body []byte) error
+	// replay is what is there of these keys, which is not to be changed.
+	replay(keys []string, responses [][]byte) error
 	// clear forgets all keys.
 	clear() error
 }
 
-type libidem struct{ engine *idem.Engine }
-
-func (s libidem) fresh(key string, body []byte) error {
-	outcome, err := s.engine.Claim(background, idem.Global(key))
-	if err != nil || outcome.Kind != idem.Execute {
-		return fmt.Errorf("claim: %v, %v", outcome.Kind, err)
-	}
-	stored, err := outcome.Lease.Complete(body)
-	if err != nil || stored != idem.Stored {
-		return fmt.Errorf("complete: %v, %v", stored, err)
+// each does it one by one.
+func each(keys []string, one func(i int, key string) error) error {
+	for i, key := range keys {
+		if err := one(i, key); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (s libidem) replay(key string) ([]byte, error) {
-	outcome, err := s.engine.Claim(background, idem.Global(key))
-	if err != nil || outcome.Kind != idem.Replay {
-		return nil, fmt.Errorf("claim: %v, %v", outcome.Kind, err)
-	}
-	return outcome.Response, nil
+type libidem struct{ engine *idem.Engine }
+
+func (s libidem) fresh(keys []string, body []byte) error {
+	return each(keys, func(_ int, key string) error {
+		outcome, err := s.engine.Claim(background, idem.Global(key))
+		if err != nil || outcome.Kind != idem.Execute {
+			return fmt.Errorf("claim: %v, %v", outcome.Kind, err)
+		}
+		stored, err := outcome.Lease.Complete(body)
+		if err != nil || stored != idem.Stored {
+			return fmt.Errorf("complete: %v, %v", stored, err)
+		}
+		return nil
+	})
 }
 
-func (s libidem) clear() error { return s.engine.Clear() }
+func (s libidem) replay(keys []string, responses [][]byte) error {
+	return each(keys, func(i int, key string) error {
+		outcome, err := s.engine.Claim(background, idem.Global(key))
+		if err != nil || outcome.Kind != idem.Replay {
+			return fmt.Errorf("claim: %v, %v", outcome.Kind, err)
+		}
+		responses[i] = outcome.Response
+		return nil
+	})
+}
+
+// What is cleared is given back by ticks, which are not to be measured: the other side's collector
+// has what it forgets before it is used again.
+func (s libidem) clear() error {
+	if err := s.engine.Clear(); err != nil {
+		return err
+	}
+	for more := true; more; {
+		var err error
+		if more, err = s.engine.Tick(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// batches is libidem, all keys in one call.
+type batches struct{ libidem }
+
+func (s batches) claim(keys []string, outcomes []idem.Outcome, want idem.Kind) error {
+	var requests [batch]idem.Request
+	for i, key := range keys {
+		requests[i].Key = idem.Global(key)
+	}
+	if err := s.engine.ClaimBatch(background, requests[:len(keys)], outcomes); err != nil {
+		return err
+	}
+	for i := range outcomes {
+		if outcomes[i].Kind != want {
+			return fmt.Errorf("claim: %v", outcomes[i].Kind)
+		}
+	}
+	return nil
+}
+
+func (s batches) fresh(keys []string, body []byte) error {
+	var outcomes [batch]idem.Outcome
+	if err := s.claim(keys, outcomes[:len(keys)], idem.Execute); err != nil {
+		return err
+	}
+	var endings [batch]idem.Ending
+	for i := range keys {
+		endings[i] = idem.Ending{Lease: outcomes[i].Lease, Response: body}
+	}
+	if err := s.engine.CompleteBatch(endings[:len(keys)]); err != nil {
+		return err
+	}
+	for i := range keys {
+		if endings[i].Err != nil || endings[i].Completion != idem.Stored {
+			return fmt.Errorf("complete: %v, %v", endings[i].Completion, endings[i].Err)
+		}
+	}
+	return nil
+}
+
+func (s batches) replay(keys []string, responses [][]byte) error {
+	var outcomes [batch]idem.Outcome
+	if err := s.claim(keys, outcomes[:len(keys)], idem.Replay); err != nil {
+		return err
+	}
+	for i := range keys {
+		responses[i] = outcomes[i].Response
+	}
+	return nil
+}
 
 type gopotency struct {
 	manager *theirs.Manager
@@ -67,23 +148,28 @@ func request(key string) *theirs.Request {
 	return &theirs.Request{Method: "POST", Path: "/charge", IdempotencyKey: key}
 }
 
-func (s gopotency) fresh(key string, body []byte) error {
-	request := request(key)
-	if cached, err := s.manager.Check(background, request); cached != nil || err != nil {
-		return fmt.Errorf("check: %v, %v", cached, err)
-	}
-	if err := s.manager.Lock(background, request); err != nil {
-		return err
-	}
-	return s.manager.Store(background, key, &theirs.Response{StatusCode: 200, Body: body})
+func (s gopotency) fresh(keys []string, body []byte) error {
+	return each(keys, func(_ int, key string) error {
+		request := request(key)
+		if cached, err := s.manager.Check(background, request); cached != nil || err != nil {
+			return fmt.Errorf("check: %v, %v", cached, err)
+		}
+		if err := s.manager.Lock(background, request); err != nil {
+			return err
+		}
+		return s.manager.Store(background, key, &theirs.Response{StatusCode: 200, Body: body})
+	})
 }
 
-func (s gopotency) replay(key string) ([]byte, error) {
-	cached, err := s.manager.Check(background, request(key))
-	if err != nil || cached == nil {
-		return nil, fmt.Errorf("check: %v, %v", cached, err)
-	}
-	return cached.Body, nil
+func (s gopotency) replay(keys []string, responses [][]byte) error {
+	return each(keys, func(i int, key string) error {
+		cached, err := s.manager.Check(background, request(key))
+		if err != nil || cached == nil {
+			return fmt.Errorf("check: %v, %v", cached, err)
+		}
+		responses[i] = cached.Body
+		return nil
+	})
 }
 
 // Its storage is as good as new after a Close.
@@ -99,14 +185,21 @@ func sides(b *testing.B, room int, run func(*testing.B, side)) {
 		defer manager.Close()
 		run(b, gopotency{manager, storage})
 	})
-	b.Run("side=libidem", func(b *testing.B) {
-		engine, err := idem.Open(idem.Config{Records: room, Bytes: int64(room) * 2 * bodySize})
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer engine.Close()
-		run(b, libidem{engine})
-	})
+	ours := func(name string, hugePages bool, made func(*idem.Engine) side) {
+		b.Run("side="+name, func(b *testing.B) {
+			engine, err := idem.Open(idem.Config{
+				Records: room, Bytes: int64(room) * 2 * bodySize, HugePages: hugePages,
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer engine.Close()
+			run(b, made(engine))
+		})
+	}
+	ours("libidem", false, func(e *idem.Engine) side { return libidem{e} })
+	ours("huge", true, func(e *idem.Engine) side { return libidem{e} })
+	ours("batches", true, func(e *idem.Engine) side { return batches{libidem{e}} })
 }
 
 // keysOf are made beforehand: neither side is to be measured by strconv.
@@ -148,8 +241,8 @@ func BenchmarkFresh(b *testing.B) {
 					}
 					b.StartTimer()
 					split(count, min(left, freshKeys), func(_, from, to int) {
-						for _, key := range keys[from:to] {
-							if err := s.fresh(key, body); err != nil {
+						for ; from < to; from += batch {
+							if err := s.fresh(keys[from:min(from+batch, to)], body); err != nil {
 								b.Error(err)
 								return
 							}
@@ -173,7 +266,7 @@ func replays(b *testing.B, size int) {
 		for i, key := range keys {
 			body := make([]byte, bodySize)
 			binary.LittleEndian.PutUint64(body, uint64(i))
-			if err := s.fresh(key, body); err != nil {
+			if err := s.fresh([]string{key}, body); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -181,13 +274,25 @@ func replays(b *testing.B, size int) {
 			b.Run(fmt.Sprintf("goroutines=%d", count), func(b *testing.B) {
 				b.ReportAllocs()
 				split(count, b.N, func(thread, from, to int) {
-					for n := from; n < to; n++ {
-						i := (n*7919 + thread) % size
-						body, err := s.replay(keys[i])
-						if err != nil || len(body) != bodySize ||
-							binary.LittleEndian.Uint64(body) != uint64(i) {
-							b.Errorf("%d: %d bytes, %v", i, len(body), err)
+					var asked [batch]string
+					var responses [batch][]byte
+					for ; from < to; from += batch {
+						some := asked[:min(batch, to-from)]
+						at := func(n int) int { return ((from+n)*7919 + thread) % size }
+						for n := range some {
+							some[n] = keys[at(n)]
+						}
+						if err := s.replay(some, responses[:]); err != nil {
+							b.Error(err)
 							return
+						}
+						for n := range some {
+							body := responses[n]
+							if len(body) != bodySize ||
+								binary.LittleEndian.Uint64(body) != uint64(at(n)) {
+								b.Errorf("%d: %d bytes of another", at(n), len(body))
+								return
+							}
 						}
 					}
 				})
