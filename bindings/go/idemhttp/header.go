@@ -53,6 +53,10 @@ func writeAnswer(w http.ResponseWriter, r *http.Request, answer *gate.Answer) {
 			header[name] = append(header[name], field.Value)
 		}
 	}
+	if _, ok := header["Content-Type"]; !ok {
+		// It had none, and is not to be given one.
+		header["Content-Type"] = nil
+	}
 	for _, field := range answer.Trailers {
 		name := http.TrailerPrefix + http.CanonicalHeaderKey(field.Name)
 		header[name] = append(header[name], field.Value)

@@ -84,7 +84,7 @@ const (
 )
 
 // Zero is a duration of none at all, where 0 is what the policy says.
-const Zero = 1<<64 - 1
+const Zero = 1<<64 - 2
 
 // Fields are header or trailer fields as they cross: the bytes of all of them, one after the other,
 // and the lengths of each name and value.
