@@ -11,6 +11,7 @@
 #                             golang.org/x/sync (downloaded, if it is not there), then those beside gopotency:
 #                             GOPOTENCY_DIR names a checkout of github.com/fco-gt/gopotency, and without it
 #                             they are left out. They need the Go that its go.mod asks for, 1.25.
+#   tools/go.sh conformance   servers of net/http, gin, echo and fiber under the conformance kit, in all profiles
 #
 # Go 1.24 or newer and a C compiler are needed, and pkg-config but for `tree`.
 set -euo pipefail
@@ -80,6 +81,7 @@ test_all() {
     in_binding go test -count=1 ./...
     in_binding go test -count=1 -race ./...
     in_binding go test -count=1 -short -tags idem_gcstress ./...
+    frameworks
     in_binding go test -run '^$' -bench . -benchtime 100x ./... >"$work/bench.txt" ||
         { cat "$work/bench.txt"; fail "a benchmark got a wrong answer"; }
     echo "go: vet, tests, race detector, garbage collector, benchmarks once: well"
@@ -106,6 +108,71 @@ bench_gopotency() {
     (cd bindings/go/bench/gopotency && run_bench -mod=mod -modfile="$copy")
 }
 
+# Modules of their own, so that nobody gets a framework who has none.
+modules='idemgin idemecho idemfiber'
+
+# Vet and tests of the modules for frameworks.
+frameworks() {
+    local module
+    for module in $modules; do
+        (cd "bindings/go/$module" && go vet "$@" ./... && go test -count=1 "$@" ./...)
+    done
+    (cd bindings/go/conformance && go vet "$@" ./...)
+}
+
+# Starts a server, and sets `server` to its process and `address` to where it is.
+start() {
+    local out=$work/server.txt
+    : >"$out"
+    "$work/server" -framework "$1" -profile "$2" ${3:+"$3"} >"$out" 2>"$work/server.log" &
+    server=$!
+    for _ in $(seq 100); do
+        address=$(head -n 1 "$out")
+        [[ -z $address ]] || return 0
+        sleep 0.05
+    done
+    cat "$work/server.log" >&2
+    fail "$1: the server does not start"
+}
+
+# The kit against a server: how many scenarios hold, of how many.
+kit() {
+    local status=0
+    start "$1" "$2" ${3:+"$3"}
+    "$CARGO_TARGET_DIR/debug/idem-conformance" "$address" --profile "$2" >"$work/kit.txt" 2>/dev/null || status=$?
+    kill "$server"
+    wait "$server" || true
+    held=$(grep -c '^well' "$work/kit.txt" || true)
+    all=$(grep -cE '^(well|BROKEN)' "$work/kit.txt" || true)
+    return "$status"
+}
+
+conformance() {
+    local framework profile row bad=0
+    cargo build -q -p idem-conformance
+    (cd bindings/go/conformance && go build "$@" -o "$work/server" ./server)
+    printf '%-10s' ''
+    printf '%-12s' ietf stripe_v1 stripe_v2 coalesce without
+    echo
+    for framework in net/http gin echo fiber; do
+        row=$(printf '%-10s' "$framework")
+        for profile in ietf stripe_v1 stripe_v2 coalesce; do
+            if ! kit "$framework" "$profile" || ((all == 0)); then
+                bad=1
+                grep '^BROKEN' "$work/kit.txt" | sed "s|^|$framework, $profile: |" >&2 || true
+            fi
+            row+=$(printf '%-12s' "$held of $all")
+        done
+        # Without the middleware the kit must notice.
+        if kit "$framework" ietf -broken; then
+            bad=1
+            echo "go: $framework: the kit does not notice that there is no middleware" >&2
+        fi
+        echo "$row$held of $all"
+    done
+    ((bad == 0)) || fail "a server does not conform"
+}
+
 need_go
 mkdir -p "$work"
 case ${1:-test} in
@@ -114,6 +181,7 @@ case ${1:-test} in
         build_tree
         in_binding go vet -tags idem_tree ./...
         in_binding go test -count=1 -tags idem_tree ./...
+        frameworks -tags idem_tree
         linked idem_tree
         ;;
     static)
@@ -121,6 +189,7 @@ case ${1:-test} in
         unset LD_LIBRARY_PATH
         in_binding go vet -tags idem_static ./...
         in_binding go test -count=1 -tags idem_static ./...
+        frameworks -tags idem_static
         linked idem_static
         ;;
     fuzz)
@@ -132,6 +201,10 @@ case ${1:-test} in
         in_binding run_bench
         (cd bindings/go/bench && run_bench)
         bench_gopotency
+        ;;
+    conformance)
+        build_tree
+        conformance -tags idem_tree
         ;;
     *) sed -n '2,16s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
