@@ -171,7 +171,8 @@ func crossHTTPFinish(
 	headers, trailers := &response.Headers, &response.Trailers
 	status := C.idemgo_http_finish(C.uint64_t(request), C.uint32_t(response.Status),
 		C.uint64_t(headers.Count()), C.uint64_t(trailers.Count()),
-		bytesOf(headers.Bytes), lensOf(headers.Lens), bytesOf(trailers.Bytes), lensOf(trailers.Lens),
+		bytesOf(headers.Bytes), lensOf(headers.Lens),
+		bytesOf(trailers.Bytes), lensOf(trailers.Lens),
 		bytesOf(response.Body), C.uint64_t(len(response.Body)), told, bytesOf(buffer),
 		C.uint64_t(len(buffer)))
 	stress()

@@ -40,8 +40,11 @@ func pack(c *fiber.Ctx, to *gate.Response, before *fields) {
 	after := fieldsOf(c)
 	for _, name := range after.names {
 		values := after.values[name]
-		// The framework's own type is the handler's as well: it depends on the body.
-		isChanged := name == fiber.HeaderContentType || !slices.Equal(values, before.values[name])
+		isChanged := !slices.Equal(values, before.values[name])
+		if name == fiber.HeaderContentType && len(to.Body) > 0 {
+			// The framework's own type is sent with a body, and is the handler's then.
+			isChanged = true
+		}
 		if !isChanged || isTrailer(name) {
 			continue
 		}

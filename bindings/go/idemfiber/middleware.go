@@ -7,9 +7,9 @@
 //
 // An error that a handler returns is given to the app's error handler at once, so that what that
 // writes is the response. The body of a request was read by fasthttp before: its BodyLimit and
-// ReadTimeout hold as well. A response that is a stream is read, if it says how long it is and that is
-// not more than ResponseMax; any other is sent on, and not kept. Everything that outlives a handler
-// is copied: fasthttp uses its buffers again.
+// ReadTimeout hold as well. A response that is a stream is read, if it says how long it is and that
+// is not more than ResponseMax; any other is sent on, and not kept. Everything that outlives a
+// handler is copied: fasthttp uses its buffers again.
 package idemfiber
 
 import (

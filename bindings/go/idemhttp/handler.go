@@ -11,8 +11,8 @@ import (
 	"libidem.dev/go/idemhttp/gate"
 )
 
-// A Gate is a policy at work. One is for any number of handlers, if the same keys are to be the same
-// in all of them: the path counts in what a request says.
+// A Gate is a policy at work. One is for any number of handlers, if a key is to be the same in all
+// of them: the path counts in what a request says.
 type Gate struct{ gate *gate.Gate[*http.Request] }
 
 // New is a gate of an engine. What is wrong with the policy or the options is idem.ErrInvalid.

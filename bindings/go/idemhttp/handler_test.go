@@ -299,7 +299,8 @@ func TestBodiesThatDoNotCome(t *testing.T) {
 	if got := raw("Content-Length: 9\r\n\r\nhalf"); !strings.Contains(got, " 408 ") {
 		t.Fatal(got)
 	}
-	if got := raw("Transfer-Encoding: chunked\r\n\r\nnonsense\r\n"); !strings.Contains(got, " 400 ") {
+	const chunked = "Transfer-Encoding: chunked\r\n\r\nnonsense\r\n"
+	if got := raw(chunked); !strings.Contains(got, " 400 ") {
 		t.Fatal(got)
 	}
 	l.executed(0)
@@ -342,8 +343,11 @@ func TestOptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	var events []string
-	tell := func(format string, args ...any) { events = append(events, fmt.Sprintf(format, args...)) }
-	gate, err := idemhttp.New(engine, idemhttp.Policy{Text: `{"profile": "ietf"}`, Replay: idemhttp.On},
+	tell := func(format string, args ...any) {
+		events = append(events, fmt.Sprintf(format, args...))
+	}
+	policy := idemhttp.Policy{Text: `{"profile": "ietf"}`, Replay: idemhttp.On}
+	gate, err := idemhttp.New(engine, policy,
 		idemhttp.InNamespace(ns),
 		idemhttp.ScopeBy(func(r *http.Request) string { return r.Header.Get("X-Account") }),
 		idemhttp.KeyBy(func(r *http.Request) string { return r.Header.Get("X-Key") }),
@@ -354,7 +358,7 @@ func TestOptions(t *testing.T) {
 		idemhttp.RenderBy(func(r *http.Request, why idemhttp.Refusal) (string, []byte) {
 			return "text/plain", []byte(why.Code)
 		}),
-		idemhttp.OnExecuted(func(r *http.Request, fate idemhttp.Fate) { tell("executed %d", fate) }),
+		idemhttp.OnExecuted(func(_ *http.Request, f idemhttp.Fate) { tell("executed %d", f) }),
 		idemhttp.OnReplayed(func(r *http.Request) { tell("replayed") }),
 		idemhttp.OnRefused(func(r *http.Request, code string) { tell("refused %s", code) }),
 	)
@@ -421,7 +425,8 @@ func TestOverrides(t *testing.T) {
 	} {
 		overrides = test.overrides
 		l.send("POST", "/", "", "x")
-		if got := l.send("POST", "/", "", "x"); got.status != 200 || got.isReplay() != test.replayed {
+		got := l.send("POST", "/", "", "x")
+		if got.status != 200 || got.isReplay() != test.replayed {
 			t.Fatalf("%d: %+v", i, got)
 		}
 	}
@@ -429,7 +434,7 @@ func TestOverrides(t *testing.T) {
 
 func TestWhatIsWrongIsSaid(t *testing.T) {
 	engine := open(t, idem.Config{})
-	global := idemhttp.GlobalScope()
+	only := []idemhttp.Option{idemhttp.GlobalScope()}
 	for _, test := range []struct {
 		name    string
 		policy  idemhttp.Policy
@@ -437,12 +442,12 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		says    string
 	}{
 		{"no scope", ietf, nil, "ScopeBy"},
-		{"no profile", idemhttp.Policy{}, []idemhttp.Option{global}, "profile"},
-		{"an unknown profile", idemhttp.Policy{Profile: "mine"}, []idemhttp.Option{global}, "profile"},
-		{"no JSON", idemhttp.Policy{Text: "{"}, []idemhttp.Option{global}, "text"},
+		{"no profile", idemhttp.Policy{}, only, "profile"},
+		{"an unknown profile", idemhttp.Policy{Profile: "mine"}, only, "profile"},
+		{"no JSON", idemhttp.Policy{Text: "{"}, only, "text"},
 		{"an unknown field", idemhttp.Policy{Text: `{"profile":"ietf","x":1}`},
-			[]idemhttp.Option{global}, "x"},
-		{"less than no time", idemhttp.Policy{Profile: "ietf", Lease: -5}, []idemhttp.Option{global},
+			only, "x"},
+		{"less than no time", idemhttp.Policy{Profile: "ietf", Lease: -5}, only,
 			"lease_ms"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

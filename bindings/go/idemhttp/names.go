@@ -95,8 +95,8 @@ func RenderBy(render func(*http.Request, Refusal) (mediaType string, body []byte
 func RedactBy(redact func(*Stored)) Option { return gate.RedactBy[*http.Request](redact) }
 
 // StreamResponses sends what a handler flushes while it is being stored, instead of holding it
-// until it is. The promise is weaker: a client may have an answer that a retry does not get, because
-// the one or the other went wrong before its end; and a client that goes away in the middle
+// until it is. The promise is weaker: a client may have an answer that a retry does not get,
+// because the one or the other went wrong before its end; and a client that goes away in the middle
 // interrupts its request. Nor is such an answer marked, or said how long it is kept.
 func StreamResponses() Option { return gate.StreamResponses[*http.Request]() }
 

@@ -28,7 +28,9 @@ func TestAResponseIsAsWithoutTheGate(t *testing.T) {
 		isLong bool
 	}{
 		"nothing": {handle: func(w http.ResponseWriter, r *http.Request) {}},
-		"a text":  {handle: func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "text") }},
+		"a text": {handle: func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, "text")
+		}},
 		"html": {handle: func(w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, "<html>")
 			io.WriteString(w, "</html>")
@@ -193,7 +195,8 @@ func TestALengthThatIsWrong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t, ietf, func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Length", "10")
-				if _, err := io.WriteString(w, body); (err == http.ErrContentLength) != (len(body) > 10) {
+				_, err := io.WriteString(w, body)
+				if (err == http.ErrContentLength) != (len(body) > 10) {
 					t.Error(err)
 				}
 			})
@@ -215,12 +218,13 @@ func TestInformation(t *testing.T) {
 		io.WriteString(w, "text")
 	})
 	hints := 0
-	trace := &httptrace.ClientTrace{Got1xxResponse: func(code int, header textproto.MIMEHeader) error {
+	got1xx := func(code int, header textproto.MIMEHeader) error {
 		if code == http.StatusEarlyHints && header.Get("Link") == "</a.css>" {
 			hints++
 		}
 		return nil
-	}}
+	}
+	trace := &httptrace.ClientTrace{Got1xxResponse: got1xx}
 	ctx := httptrace.WithClientTrace(context.Background(), trace)
 	got := l.do(l.request(ctx, "POST", "/", "k", "x"))
 	if got.body != "text" || got.header.Get("Link") != "" || hints != 1 {
@@ -286,7 +290,8 @@ func TestHTTP2(t *testing.T) {
 	l := &lab{t: t, url: server.URL, client: server.Client()}
 	for i := range 2 {
 		got := l.post("k", "over two")
-		if got.body != "over two" || got.trailer.Get("X-End") != "yes" || got.isReplay() != (i == 1) {
+		end := got.trailer.Get("X-End")
+		if got.body != "over two" || end != "yes" || got.isReplay() != (i == 1) {
 			t.Fatalf("%+v", got)
 		}
 	}

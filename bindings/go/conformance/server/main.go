@@ -115,7 +115,9 @@ func execution(status, delay string) (int, string) {
 	return code, fmt.Sprintf("execution %d", number)
 }
 
-var fields = [][2]string{{"X-Repeated", "one"}, {"X-Repeated", "two"}, {"Set-Cookie", "session=secret"}}
+var fields = [][2]string{
+	{"X-Repeated", "one"}, {"X-Repeated", "two"}, {"Set-Cookie", "session=secret"},
+}
 
 func bare(engine *idem.Engine, policy idemhttp.Policy, isBroken bool) (server, error) {
 	gate, err := idemhttp.New(engine, policy, idemhttp.ScopeBy(func(r *http.Request) string {

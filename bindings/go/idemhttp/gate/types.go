@@ -13,8 +13,8 @@ type (
 	Field = seam.Field
 	// A Response has a Status, Headers, Trailers, and a Body that is borrowed.
 	Response = seam.Response
-	// An Answer is sent as it is, and in its order: Status, Headers, Trailers, Body, which is not to
-	// be sent with answers to HEAD. Refusal is a word that says why the request is refused, as the
+	// An Answer is sent as it is, and in its order: Status, Headers, Trailers, Body, which is not
+	// to be sent with answers to HEAD. Refusal is a word that says why it is refused, as the
 	// code of problem details has it; it is empty if it is answered as it was before.
 	Answer = seam.Answer
 	// A Fault is why a request's body did not come.
