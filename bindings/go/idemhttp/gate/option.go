@@ -116,6 +116,15 @@ func OnInterrupted[R any](hook func(R)) Option[R] {
 	return func(c *config[R]) { c.interrupts = append(c.interrupts, hook) }
 }
 
+// All is several options as one.
+func All[R any](options ...Option[R]) Option[R] {
+	return func(c *config[R]) {
+		for _, option := range options {
+			option(c)
+		}
+	}
+}
+
 func (c *config[R]) apply(options []Option[R]) error {
 	for _, option := range options {
 		if option == nil {
