@@ -195,6 +195,8 @@ case ${1:-test} in
     fuzz)
         install_library
         in_binding go test -run '^$' -fuzz FuzzOperations -fuzztime "${FUZZ_SECONDS:-60}s" .
+        in_binding go test -run '^$' -fuzz FuzzRequests -fuzztime "${FUZZ_SECONDS:-60}s" ./idemhttp
+        in_binding go test -run '^$' -fuzz FuzzHeads -fuzztime "${FUZZ_SECONDS:-60}s" ./idemhttp
         ;;
     bench)
         install_library

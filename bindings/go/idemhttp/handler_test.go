@@ -98,6 +98,8 @@ func TestDuplicatesInFlight(t *testing.T) {
 				}
 			}
 			if test.others == 0 {
+				// They have given their places back.
+				waiting(t, l.engine, 0)
 				close(end)
 			}
 			if got := <-first; got.status != 200 || got.body != "done" {
@@ -422,9 +424,12 @@ func TestOverrides(t *testing.T) {
 		{idemhttp.Overrides{Key: "one", Scope: "somebody"}, true},
 		{idemhttp.Overrides{Key: "two", Retention: idem.None}, false},
 		{idemhttp.Overrides{Off: true}, false},
+		{idemhttp.Overrides{Key: "one", Scope: "another"}, true},
 	} {
 		overrides = test.overrides
-		l.send("POST", "/", "", "x")
+		if first := l.send("POST", "/", "", "x"); first.isReplay() {
+			t.Fatalf("%d: %+v", i, first)
+		}
 		got := l.send("POST", "/", "", "x")
 		if got.status != 200 || got.isReplay() != test.replayed {
 			t.Fatalf("%d: %+v", i, got)

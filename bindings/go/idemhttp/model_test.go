@@ -82,7 +82,8 @@ func (m *model) step(key, body string, act byte) {
 	status, text := m.post(`"`+key+`"`, body)
 	executes := known == nil
 	if executed := m.calls - calls; executed != 0 != executes || executed > 1 {
-		m.t.Fatalf("%s %s (%d): %d executions; known: %+v", key, body, act, executed, known)
+		m.t.Fatalf("%s %q (%d): %d executions, %d %s; known: %+v", key, body, act, executed, status,
+			text, known)
 	}
 	switch {
 	case executes:

@@ -203,10 +203,6 @@ func TestWhatIsTooLongIsEachOnesOwn(t *testing.T) {
 			w.(http.Flusher).Flush()
 			io.WriteString(w, long)
 		},
-		"without an end": func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
-			io.WriteString(w, long)
-		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := newOutside(t, idemhttp.Policy{ResponseMax: 1000}, handle)
@@ -217,6 +213,31 @@ func TestWhatIsTooLongIsEachOnesOwn(t *testing.T) {
 			}
 			o.called(3)
 		})
+	}
+}
+
+func TestEventsComeAsTheyAreSent(t *testing.T) {
+	more := make(chan bool)
+	o := newOutside(t, idemhttp.Policy{}, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+		io.WriteString(w, "one")
+		w.(http.Flusher).Flush()
+		<-more
+		io.WriteString(w, "two")
+	})
+	close(o.end)
+	response, err := o.client.Get(o.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	event := make([]byte, 3)
+	if _, err := io.ReadFull(response.Body, event); err != nil || string(event) != "one" {
+		t.Fatal(string(event), err)
+	}
+	close(more)
+	if rest, err := io.ReadAll(response.Body); err != nil || string(rest) != "two" {
+		t.Fatal(string(rest), err)
 	}
 }
 

@@ -34,8 +34,8 @@ type Writer struct {
 	held    []byte
 
 	phase phase
-	// More was written than the header says, or less reached the client.
-	isWrong bool
+	// Not all that was sent has reached the client.
+	isCut bool
 	// There is more than is kept.
 	isTooLong bool
 }
@@ -123,7 +123,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	n, err := w.to.Write(p)
-	w.isWrong = w.isWrong || err != nil
+	w.isCut = w.isCut || err != nil
 	return n, err
 }
 
@@ -136,7 +136,7 @@ func (w *Writer) WriteString(s string) (int, error) {
 		return len(s), nil
 	}
 	n, err := io.WriteString(w.to, s)
-	w.isWrong = w.isWrong || err != nil
+	w.isCut = w.isCut || err != nil
 	return n, err
 }
 
@@ -156,7 +156,7 @@ func (w *Writer) begin(count int) error {
 	}
 	w.written += int64(count)
 	if w.length != -1 && w.written > w.length {
-		w.isWrong = true
+		// Counted all the same: it is more than the header says.
 		return http.ErrContentLength
 	}
 	return nil
@@ -204,7 +204,7 @@ func (w *Writer) sendHeld() {
 		return
 	}
 	_, err := w.to.Write(w.held)
-	w.isWrong = w.isWrong || err != nil
+	w.isCut = w.isCut || err != nil
 }
 
 // ReadFrom writes all that comes. What is sent as it comes goes the way that net/http has for it,
@@ -235,7 +235,7 @@ func (w *Writer) ReadFrom(from io.Reader) (n int64, err error) {
 	}
 	copied, err := io.Copy(w.to, from)
 	w.written += copied
-	w.isWrong = w.isWrong || err != nil
+	w.isCut = w.isCut || err != nil
 	return n + copied, err
 }
 
@@ -257,7 +257,7 @@ func (w *Writer) FlushError() error {
 		return nil
 	}
 	err := http.NewResponseController(w.to).Flush()
-	w.isWrong = w.isWrong || err != nil
+	w.isCut = w.isCut || err != nil
 	return err
 }
 
@@ -303,12 +303,11 @@ func (w *Writer) finish() {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
-	isWhole := !w.isWrong && (w.length == -1 || !w.hasBody() || w.written == w.length)
 	trailers := w.trailers()
 	switch {
-	case w.isTooLong || w.status > 599 || w.status < 200:
+	case w.isLost():
 		w.ticket.Lose(statusOf(w.status), false)
-	case !isWhole:
+	case w.isBroken():
 		w.ticket.Lose(w.status, true)
 	default:
 		w.store(trailers)
@@ -324,6 +323,18 @@ func (w *Writer) finish() {
 		w.sendHead()
 		w.sendHeld()
 	}
+}
+
+// isLost is whether it was done, and is not kept: of a response that is longer than that what
+// reaches the client is no matter.
+func (w *Writer) isLost() bool {
+	isLong := w.isTooLong && (w.isCut || w.written > int64(w.ticket.ResponseMax()))
+	return isLong || w.status > 599 || w.status < 200
+}
+
+// isBroken is whether it is not what its header says, or went to a client that has left.
+func (w *Writer) isBroken() bool {
+	return w.isCut || (w.length != -1 && w.hasBody() && w.written != w.length)
 }
 
 // statusOf is a status as the library has them.

@@ -26,6 +26,7 @@ type Harness struct {
 	Clock  *idem.Clock
 
 	t    testing.TB
+	most int64
 	lock sync.Mutex
 	last idem.Stats
 }
@@ -59,7 +60,11 @@ func With(t testing.TB, config idem.Config) *Harness {
 			t.Errorf("idemtest: %d waiters are left", waiters)
 		}
 	})
-	return &Harness{Engine: engine, Clock: clock, t: t}
+	most := max(config.MaxResponse, 0)
+	if config.MaxResponse == 0 {
+		most = 1 << 20
+	}
+	return &Harness{Engine: engine, Clock: clock, t: t, most: most}
 }
 
 // Pass lets time pass, and does all that is due then.
@@ -102,9 +107,10 @@ func (h *Harness) Completed(key idem.Key, response []byte, options ...idem.Optio
 // Done makes a key done without its bytes: claims get idem.ErrDone.
 func (h *Harness) Done(key idem.Key) {
 	h.t.Helper()
-	first, err := h.Engine.Once(key)
-	if err == nil && !first {
-		err = fmt.Errorf("it is not free")
+	// Longer than any response may be.
+	completion, err := h.InFlight(key).Complete(make([]byte, h.most+1))
+	if err == nil && completion != idem.TooLarge {
+		err = fmt.Errorf("it was %v", completion)
 	}
 	h.settled(err)
 }
