@@ -61,7 +61,8 @@ func ExampleNewTransport() {
 		panic(err)
 	}
 	defer engine.Close()
-	transport, err := idemhttp.NewTransport(nil, engine, idemhttp.Policy{Profile: idemhttp.Coalesce})
+	policy := idemhttp.Policy{Profile: idemhttp.Coalesce}
+	transport, err := idemhttp.NewTransport(nil, engine, policy)
 	if err != nil {
 		panic(err)
 	}

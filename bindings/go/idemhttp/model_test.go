@@ -152,7 +152,9 @@ func TestRequestsByChance(t *testing.T) {
 
 func FuzzRequests(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7, 0x84, 0x14, 0x10})
-	f.Fuzz(func(t *testing.T, operations []byte) { run(t, operations[:min(len(operations), 1000)]) })
+	f.Fuzz(func(t *testing.T, operations []byte) {
+		run(t, operations[:min(len(operations), 1000)])
+	})
 }
 
 // Whatever a client sends it is answered, and the same again the second time.

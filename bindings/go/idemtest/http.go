@@ -56,7 +56,8 @@ func (r *Recorder) Events() []Event {
 // Answered answers a request by a gate with a response of the test's, as if it had been executed
 // before: retries get that.
 func Answered(
-	t testing.TB, g *idemhttp.Gate, method, target, key, body string, response func(http.ResponseWriter),
+	t testing.TB, g *idemhttp.Gate, method, target, key, body string,
+	response func(http.ResponseWriter),
 ) {
 	t.Helper()
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
