@@ -198,7 +198,8 @@ func TestBadInputIsAnError(t *testing.T) {
 		"clock": {Clock: &idem.Clock{}}, "waiters": {Waiters: 1 << 40},
 	} {
 		_, err := idem.Open(config)
-		if !errors.Is(err, idem.ErrInvalid) || !strings.Contains(strings.ToLower(err.Error()), name) {
+		says := err != nil && strings.Contains(strings.ToLower(err.Error()), name)
+		if !errors.Is(err, idem.ErrInvalid) || !says {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
