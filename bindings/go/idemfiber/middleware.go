@@ -60,11 +60,11 @@ func (m *middleware) handle(c *fiber.Ctx) error {
 		return c.Next()
 	}
 	head := &gate.Head{
-		Method: method, Path: valid(path), Authority: valid(string(uri.Host())),
-		Query: valid(string(uri.QueryString())), HasQuery: len(uri.QueryString()) > 0,
+		Method: method, Path: gate.Text(path), Authority: gate.Text(string(uri.Host())),
+		Query: gate.Text(string(uri.QueryString())), HasQuery: len(uri.QueryString()) > 0,
 	}
 	header.VisitAll(func(name, value []byte) {
-		gate.Add(&head.Fields, valid(string(name)), value)
+		gate.Add(&head.Fields, gate.Text(string(name)), value)
 	})
 	entry := m.gate.Enter(ctx, c, head, func(room int, within time.Duration) ([]byte, gate.Fault) {
 		return readBody(c, room, within)
@@ -80,9 +80,6 @@ func (m *middleware) handle(c *fiber.Ctx) error {
 	}
 	return m.execute(c, ctx, entry.Ticket)
 }
-
-// valid is text; what is none is spelled as it could have been.
-func valid(s string) string { return strings.ToValidUTF8(s, "%EF%BF%BD") }
 
 // readBody is the body, which is in memory unless the app streams them.
 func readBody(c *fiber.Ctx, room int, within time.Duration) ([]byte, gate.Fault) {

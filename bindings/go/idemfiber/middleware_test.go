@@ -160,3 +160,22 @@ func TestBuffersThatAreUsedAgain(t *testing.T) {
 		all.Wait()
 	}
 }
+
+// Bytes that are no text differ as others do.
+func TestQueriesThatAreNoText(t *testing.T) {
+	url := serve(t, fiber.Config{}, func(c *fiber.Ctx) error { return nil })
+	address := strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "/charge")
+	for i, query := range []string{"\xff", "\xfe"} {
+		connection, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(connection, "POST /charge?%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"+
+			"Idempotency-Key: \"k\"\r\nContent-Length: 0\r\n\r\n", query)
+		line, _ := bufio.NewReader(connection).ReadString('\n')
+		connection.Close()
+		if want := []string{" 200 ", " 422 "}[i]; !strings.Contains(line, want) {
+			t.Fatalf("%d: %q, not%s", i, line, want)
+		}
+	}
+}

@@ -3,9 +3,7 @@ package idemhttp
 import (
 	"context"
 	"net/http"
-	"strings"
 	"sync"
-	"unicode/utf8"
 
 	idem "libidem.dev/go"
 	"libidem.dev/go/idemhttp/gate"
@@ -128,32 +126,14 @@ func putHead(head *gate.Head) {
 // headOf puts a request's head together. The order of fields of different names is not known any
 // more, and counts nowhere.
 func headOf(head *gate.Head, r *http.Request, path, authority string) {
-	head.Method, head.Authority, head.Path = r.Method, text(authority), text(path)
+	head.Method, head.Authority, head.Path = r.Method, gate.Text(authority), gate.Text(path)
 	if path == "" {
 		head.Path = "/"
 	}
-	head.Query, head.HasQuery = text(r.URL.RawQuery), r.URL.RawQuery != "" || r.URL.ForceQuery
+	head.Query, head.HasQuery = gate.Text(r.URL.RawQuery), r.URL.RawQuery != "" || r.URL.ForceQuery
 	for name, values := range r.Header {
 		for _, value := range values {
 			gate.Add(&head.Fields, name, value)
 		}
 	}
-}
-
-// text is what of a request's target is sent as bytes that are no text, as it could have been sent
-// instead.
-func text(target string) string {
-	if utf8.ValidString(target) {
-		return target
-	}
-	const digits = "0123456789ABCDEF"
-	var b strings.Builder
-	for i := range len(target) {
-		if c := target[i]; c >= utf8.RuneSelf {
-			b.Write([]byte{'%', digits[c>>4], digits[c&15]})
-		} else {
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
 }

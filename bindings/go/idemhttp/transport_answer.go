@@ -41,7 +41,7 @@ func responseOf(r *http.Request, answer *gate.Answer) *http.Response {
 // pathOf is the path of a request that is sent.
 func pathOf(r *http.Request) string {
 	if r.URL.Opaque != "" {
-		return text(r.URL.Opaque)
+		return gate.Text(r.URL.Opaque)
 	}
 	if path := r.URL.EscapedPath(); path != "" {
 		return path

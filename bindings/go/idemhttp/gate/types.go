@@ -1,6 +1,11 @@
 package gate
 
-import "libidem.dev/go/internal/seam"
+import (
+	"strings"
+	"unicode/utf8"
+
+	"libidem.dev/go/internal/seam"
+)
 
 // What crosses to the library and back.
 type (
@@ -51,3 +56,21 @@ const (
 
 // Add adds a field.
 func Add[T string | []byte](fields *Fields, name string, value T) { seam.Add(fields, name, value) }
+
+// Text is a path, a query or a name with what is no UTF-8 spelled as it could have been sent
+// instead: what differs goes on to differ.
+func Text(target string) string {
+	if utf8.ValidString(target) {
+		return target
+	}
+	const digits = "0123456789ABCDEF"
+	var b strings.Builder
+	for i := range len(target) {
+		if c := target[i]; c >= utf8.RuneSelf {
+			b.Write([]byte{'%', digits[c>>4], digits[c&15]})
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
