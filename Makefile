@@ -125,7 +125,8 @@ demo: ## A payments service under a storm of clients; ARGS="--no-idempotency", "
 	cargo run --release -p idem-demo -- $(ARGS)
 
 .PHONY: go
-go: ## The Go binding linked in its other two ways, its servers under the kit, and random operations for FUZZ_SECONDS
+go: ## The Go binding: lints, its other two links, its servers under the kit, random operations for FUZZ_SECONDS
+	tools/go.sh lint
 	tools/go.sh tree
 	tools/go.sh static
 	tools/go.sh conformance

@@ -11,6 +11,7 @@
 #                             golang.org/x/sync (downloaded, if it is not there), then those beside gopotency:
 #                             GOPOTENCY_DIR names a checkout of github.com/fco-gt/gopotency, and without it
 #                             they are left out. They need the Go that its go.mod asks for, 1.25.
+#   tools/go.sh lint          staticcheck, downloaded if it is not there
 #   tools/go.sh conformance   servers of net/http, gin, echo and fiber under the conformance kit, in all profiles
 #
 # Go 1.24 or newer and a C compiler are needed, and pkg-config but for `tree`.
@@ -117,7 +118,19 @@ frameworks() {
     for module in $modules; do
         (cd "bindings/go/$module" && go vet "$@" ./... && go test -count=1 "$@" ./...)
     done
+    # Its test of the guides builds what they have in the same way.
+    (cd bindings/go/examples && go vet "$@" ./... && IDEM_GO_TAGS=${2:-} go test -count=1 "$@" ./...)
     (cd bindings/go/conformance && go vet "$@" ./...)
+}
+
+# Lints of the modules, by staticcheck.
+lint() {
+    local module linter=$work/bin/staticcheck
+    [[ -x $linter ]] || GOBIN=$work/bin go install honnef.co/go/tools/cmd/staticcheck@v0.6.1
+    for module in . $modules conformance examples bench; do
+        (cd "bindings/go/$module" && "$linter" ./...) || fail "$module: staticcheck has something to say"
+    done
+    echo "go: staticcheck: well"
 }
 
 # Starts a server, and sets `server` to its process and `address` to where it is.
@@ -204,9 +217,13 @@ case ${1:-test} in
         (cd bindings/go/bench && run_bench)
         bench_gopotency
         ;;
+    lint)
+        install_library
+        lint
+        ;;
     conformance)
         build_tree
         conformance -tags idem_tree
         ;;
-    *) sed -n '2,16s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,17s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

@@ -147,14 +147,15 @@ func (t *Transport) send(
 			return held, nil
 		}
 	}
-	// net/http's older way to cancel is its own caller's as well.
-	own.Cancel = nil //nolint:staticcheck
+	//lint:ignore SA1019 net/http's older way to cancel is its own caller's as well
+	own.Cancel = nil
 	go o.run(own)
 	select {
 	case came := <-o.done:
 		return came.settle(r)
 	case <-ctx.Done():
-	case <-r.Cancel: //nolint:staticcheck
+	//lint:ignore SA1019 as above
+	case <-r.Cancel:
 	}
 	go o.outlive(entry.Ticket.MaxRun())
 	if err := ctx.Err(); err != nil {

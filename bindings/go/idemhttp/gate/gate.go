@@ -219,7 +219,7 @@ func fallback(err error) *Answer {
 	case errors.Is(err, idem.ErrClosed):
 		status, code = 503, "closing"
 	case errors.Is(err, idem.ErrInvalid):
-		status, code = 400, "malformed"
+		status, code = 400, "key-malformed"
 	case errors.Is(err, idem.ErrSystem), errors.Is(err, idem.ErrFull):
 		status, code = 503, "no-room"
 	}

@@ -198,7 +198,7 @@ func (p *Policy) sayTimes(said map[string]any) error {
 	case p.Wait != 0:
 		ms, err := millis(p.Wait)
 		if err != nil {
-			return fmt.Errorf("Wait: %w", err)
+			return fmt.Errorf("field Wait: %w", err)
 		}
 		said["while_in_flight"] = map[string]any{"wait_ms": ms}
 	}
@@ -216,7 +216,7 @@ func (p *Policy) sayFates(said map[string]any) error {
 		if rule.Fate == KeepFor {
 			ms, err := millis(rule.For)
 			if err != nil {
-				return fmt.Errorf("Fates: %w", err)
+				return fmt.Errorf("field Fates: %w", err)
 			}
 			fate = map[string]any{"keep_for_ms": ms}
 		}

@@ -1,0 +1,7 @@
+// Package examples has whole programs, one to a directory, and compiles the code of the guides.
+//
+//	go run ./payments    an API with Idempotency-Key, by net/http
+//	go run ./ginservice  the same by gin
+//	go run ./queue       a consumer of a queue that delivers again, in batches
+//	go run ./client      outgoing calls that are made once
+package examples
