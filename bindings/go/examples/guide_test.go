@@ -41,11 +41,20 @@ func hash([]byte) []byte                           { return nil }
 `
 
 var packages = map[string]string{
-	"atomic": "sync/atomic", "context": "context", "echo": "github.com/labstack/echo/v4", "errors": "errors",
-	"fiber": "github.com/gofiber/fiber/v2", "fmt": "fmt", "gin": "github.com/gin-gonic/gin", "http": "net/http",
-	"idem":     "libidem.dev/go",
-	"idemecho": "libidem.dev/go/idemecho", "idemfiber": "libidem.dev/go/idemfiber",
-	"idemgin": "libidem.dev/go/idemgin", "idemhttp": "libidem.dev/go/idemhttp", "time": "time",
+	"atomic":    "sync/atomic",
+	"context":   "context",
+	"echo":      "github.com/labstack/echo/v4",
+	"errors":    "errors",
+	"fiber":     "github.com/gofiber/fiber/v2",
+	"fmt":       "fmt",
+	"gin":       "github.com/gin-gonic/gin",
+	"http":      "net/http",
+	"idem":      "libidem.dev/go",
+	"idemecho":  "libidem.dev/go/idemecho",
+	"idemfiber": "libidem.dev/go/idemfiber",
+	"idemgin":   "libidem.dev/go/idemgin",
+	"idemhttp":  "libidem.dev/go/idemhttp",
+	"time":      "time",
 }
 
 var fence = regexp.MustCompile("(?ms)^```go([^\n]*)\n(.*?)^```$")
