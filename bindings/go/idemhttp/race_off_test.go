@@ -1,0 +1,5 @@
+//go:build !race && !idem_gcstress
+
+package idemhttp_test
+
+const raceEnabled = false
