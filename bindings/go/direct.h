@@ -25,20 +25,17 @@ typedef struct {
     uint64_t outcome[IDEMGO_OUTCOME_WORDS];
 } idemgo_direct_t;
 
-static inline idem_claim_t *idemgo_direct_claim(idemgo_direct_t *direct) {
-    return (idem_claim_t *)(void *)direct->claim;
-}
-
-static inline void idemgo_direct_begin(idemgo_direct_t *direct) {
+/* Asks for a claim on the engine's terms: what is not the bits or the tag stays so. */
+static inline void idemgo_direct_init(idemgo_direct_t *direct) {
     const uint8_t bits[16] = {0};
-    *idemgo_direct_claim(direct) = idem_claim_init(idem_key_raw(bits));
+    *(idem_claim_t *)(void *)direct->claim = idem_claim_init(idem_key_raw(bits));
 }
 
 /* Claims the bits, labelled with the tag. The lease stays in `outcome`; any other outcome is told, and a wait
    put into the queue, where it stays until it ends. */
-static inline void idemgo_direct_try(uintptr_t engine, idemgo_direct_t *direct) {
+static inline void idemgo_direct_claim(uintptr_t engine, idemgo_direct_t *direct) {
     idemgo_engine_t *e = idemgo_of(engine);
-    idem_claim_t *claim = idemgo_direct_claim(direct);
+    idem_claim_t *claim = (idem_claim_t *)(void *)direct->claim;
     idem_outcome_t *outcome = (idem_outcome_t *)(void *)direct->outcome;
     memcpy(claim->key.bits, direct->bits, sizeof claim->key.bits);
     claim->owner = direct->tag;
@@ -49,7 +46,7 @@ static inline void idemgo_direct_try(uintptr_t engine, idemgo_direct_t *direct) 
 }
 
 /* Lets go of the lease, for whoever waits longest, or nobody. */
-static inline void idemgo_direct_end(uintptr_t engine, idemgo_direct_t *direct) {
+static inline void idemgo_direct_abandon(uintptr_t engine, idemgo_direct_t *direct) {
     const idem_outcome_t *outcome = (const idem_outcome_t *)(const void *)direct->outcome;
     direct->status = idem_abandon(idemgo_of(engine)->engine, outcome->lease);
 }

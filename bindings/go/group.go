@@ -222,7 +222,7 @@ func (g *Group[K, V]) concluded(key *K, b *begun, got *Result[V]) bool {
 // begin claims, and joins the call that is at it.
 func (g *Group[K, V]) begin(key *K, made *terms, canLeave bool, b *begun) (err error) {
 	if g.direct != nil {
-		return g.triedDirect(g.tryDirect(key), b)
+		return g.begunDirect(g.claimDirect(key), b)
 	}
 	if g.isClosed.Load() {
 		return ErrClosed

@@ -48,7 +48,7 @@ func (d *direct) key(name string) Key {
 
 // callDirect is Call.
 func (g *Group[K, V]) callDirect(key *K, fn func() (V, error), got *Result[V]) {
-	e, t := g.engine, g.tryDirect(key)
+	e, t := g.engine, g.claimDirect(key)
 	if t.direct.status != statusOK || Kind(t.direct.kind) != Execute {
 		g.callOther(key, fn, t, got)
 		return
@@ -72,25 +72,25 @@ func (g *Group[K, V]) callDirect(key *K, fn func() (V, error), got *Result[V]) {
 	}
 	// Nobody has joined, and nobody can any more: the library has only to know that it is over. If
 	// somebody waits there, the first of them executes, who would have claimed anew.
-	status := crossDirectEnd(e.c, t.direct)
+	status := crossDirectAbandon(e.c, t.direct)
 	g.ended(nil, got, statusError(status))
 	e.tickets.putRetired(t)
 }
 
-// tryDirect claims. The outcome is with the ticket.
-func (g *Group[K, V]) tryDirect(key *K) *ticket {
+// claimDirect claims. The outcome is with the ticket.
+func (g *Group[K, V]) claimDirect(key *K) *ticket {
 	t := g.engine.tickets.take(true)
 	// Such keys are strings; who would take others here would have their memory escape.
 	t.name, t.group = *(*string)(unsafe.Pointer(key)), g.direct
 	t.publish()
-	crossDirectTry(g.engine.c, t.direct, g.direct.hash(t.name), t.handle())
+	crossDirectClaim(g.engine.c, t.direct, g.direct.hash(t.name), t.handle())
 	return t
 }
 
 // callOther is Call, from a claim on that did not come to Execute.
 func (g *Group[K, V]) callOther(key *K, fn func() (V, error), t *ticket, got *Result[V]) {
 	var b begun
-	if got.Err = g.triedDirect(t, &b); got.Err != nil {
+	if got.Err = g.begunDirect(t, &b); got.Err != nil {
 		return
 	}
 	if g.concluded(key, &b, got) {
@@ -98,8 +98,8 @@ func (g *Group[K, V]) callOther(key *K, fn func() (V, error), t *ticket, got *Re
 	}
 }
 
-// triedDirect is begin, from where the claim was made on.
-func (g *Group[K, V]) triedDirect(t *ticket, b *begun) error {
+// begunDirect is begin, from where the claim was made on.
+func (g *Group[K, V]) begunDirect(t *ticket, b *begun) error {
 	e, d := g.engine, t.direct
 	b.t, b.joined, b.told = t, nil, d.told
 	if status := int32(d.status); status != statusOK {

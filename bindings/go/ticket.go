@@ -69,10 +69,10 @@ type ticketTable struct {
 	slots slots[weak.Pointer[ticket]]
 	pool  sync.Pool
 
-	lock sync.Mutex
-	free []uint32
-	next uint32
-	made uint32
+	lock   sync.Mutex
+	unused []uint32
+	next   uint32
+	made   uint32
 	// Its tickets are of groups that are direct.
 	isDirect bool
 }
@@ -91,8 +91,8 @@ func (t *ticketTable) make() *ticket {
 	t.lock.Lock()
 	defer t.lock.Unlock()
 	var index uint32
-	if last := len(t.free) - 1; last >= 0 {
-		index, t.free = t.free[last], t.free[:last]
+	if last := len(t.unused) - 1; last >= 0 {
+		index, t.unused = t.unused[last], t.unused[:last]
 	} else {
 		index = t.next
 		t.next++
@@ -115,7 +115,7 @@ func (t *ticketTable) giveBack(index uint32) {
 	t.lock.Lock()
 	defer t.lock.Unlock()
 	t.slots.place(index).Store(nil)
-	t.free = append(t.free, index)
+	t.unused = append(t.unused, index)
 }
 
 // find is the ticket of a handle; nil if it is gone, or the handle is none.
