@@ -160,6 +160,19 @@ static inline void idemgo_tell(idemgo_told_t *told, idem_outcome_t *outcome, uin
     }
 }
 
+/* Puts a waiter into the queue under `tag`, and frees it if that cannot be done. `pending` may be null. */
+static inline int32_t idemgo_wait_in(idemgo_engine_t *e, idem_waiter_t *waiter, uint64_t tag,
+                                     idem_pending_t **pending) {
+    idem_status_t status;
+    __atomic_fetch_add(&e->waits, 1, __ATOMIC_SEQ_CST);
+    status = idem_wait_in(waiter, e->queue, tag, pending);
+    if (status != IDEM_OK) {
+        __atomic_fetch_sub(&e->waits, 1, __ATOMIC_SEQ_CST);
+        idem_waiter_free(waiter);
+    }
+    return status;
+}
+
 /* Tells what a claim came to; a wait is put into the queue under `tag`, and can be cancelled if it is so wanted. */
 static inline int32_t idemgo_came(idemgo_engine_t *e, idem_outcome_t *outcome, uint64_t tag,
                                   uint32_t wants_pending, uint8_t *buffer, uint64_t room,
@@ -168,12 +181,7 @@ static inline int32_t idemgo_came(idemgo_engine_t *e, idem_outcome_t *outcome, u
     idemgo_tell(told, outcome, buffer, 0, room);
     if (outcome->kind == IDEM_IN_FLIGHT && outcome->waiter) {
         idem_pending_t *pending = NULL;
-        __atomic_fetch_add(&e->waits, 1, __ATOMIC_SEQ_CST);
-        status = idem_wait_in(outcome->waiter, e->queue, tag, wants_pending ? &pending : NULL);
-        if (status != IDEM_OK) {
-            __atomic_fetch_sub(&e->waits, 1, __ATOMIC_SEQ_CST);
-            idem_waiter_free(outcome->waiter);
-        }
+        status = idemgo_wait_in(e, outcome->waiter, tag, wants_pending ? &pending : NULL);
         told->pending = (uintptr_t)pending;
     }
     return status;

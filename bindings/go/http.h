@@ -31,6 +31,14 @@ typedef struct {
     uint64_t headers, trailers, refusal, body;
 } idemgo_http_told_t;
 
+static inline idem_http_gate_t *idemgo_http_gate_of(uint64_t gate) {
+    return (idem_http_gate_t *)(uintptr_t)gate;
+}
+
+static inline idem_http_request_t *idemgo_http_request_of(uint64_t request) {
+    return (idem_http_request_t *)(uintptr_t)request;
+}
+
 static inline uint64_t idemgo_http_size(const idem_http_field_t *fields, size_t count) {
     uint64_t size = 8 * (uint64_t)count;
     size_t i;
@@ -65,24 +73,22 @@ static inline uint8_t *idemgo_http_put_bytes(uint8_t *to, const idem_http_field_
     return to;
 }
 
-/* Copies what was told of to `buffer`, which has `need` bytes, and frees the request; only that, if it is null. */
-static inline void idemgo_http_take(uint64_t request, idemgo_http_told_t *told, uint8_t *buffer) {
+/* Copies what was told of to `buffer`, which has `need` bytes, and frees the request. */
+static inline void idemgo_http_take(idemgo_http_told_t *told, uint8_t *buffer) {
     const idem_http_field_t *headers = (const idem_http_field_t *)(uintptr_t)told->headers;
     const idem_http_field_t *trailers = (const idem_http_field_t *)(uintptr_t)told->trailers;
-    if (buffer) {
-        buffer = idemgo_http_put_lens(buffer, headers, told->header_count);
-        buffer = idemgo_http_put_lens(buffer, trailers, told->trailer_count);
-        buffer = idemgo_http_put_bytes(buffer, headers, told->header_count);
-        buffer = idemgo_http_put_bytes(buffer, trailers, told->trailer_count);
-        buffer = idemgo_http_put(buffer, (const void *)(uintptr_t)told->refusal, told->refusal_len);
-        idemgo_http_put(buffer, (const void *)(uintptr_t)told->body, told->body_len);
-        told->is_copied = 1;
-    }
-    idem_http_request_free((idem_http_request_t *)(uintptr_t)request);
+    buffer = idemgo_http_put_lens(buffer, headers, told->header_count);
+    buffer = idemgo_http_put_lens(buffer, trailers, told->trailer_count);
+    buffer = idemgo_http_put_bytes(buffer, headers, told->header_count);
+    buffer = idemgo_http_put_bytes(buffer, trailers, told->trailer_count);
+    buffer = idemgo_http_put(buffer, (const void *)(uintptr_t)told->refusal, told->refusal_len);
+    idemgo_http_put(buffer, (const void *)(uintptr_t)told->body, told->body_len);
+    told->is_copied = 1;
+    idem_http_request_free(idemgo_http_request_of(told->request));
     told->request = 0;
 }
 
-static inline void idemgo_http_tell(idemgo_http_told_t *told, idem_http_request_t *request,
+static inline void idemgo_http_tell(idemgo_http_told_t *told, uint64_t request,
                                     const idem_http_decision_t *decision, uint8_t *buffer, uint64_t room) {
     memset(told, 0, sizeof *told);
     told->kind = decision->kind;
@@ -91,7 +97,7 @@ static inline void idemgo_http_tell(idemgo_http_told_t *told, idem_http_request_
     told->time_ms = decision->time_ms;
     told->max_run_ms = decision->max_run_ms;
     told->response_max = decision->response_max;
-    told->request = (uintptr_t)request;
+    told->request = request;
     told->waiter = (uintptr_t)decision->waiter;
     if (decision->kind == IDEM_HTTP_ANSWER && decision->answer) {
         const idem_http_answer_t *answer = decision->answer;
@@ -108,7 +114,7 @@ static inline void idemgo_http_tell(idemgo_http_told_t *told, idem_http_request_
                      idemgo_http_size(answer->trailers, answer->trailer_count) + told->refusal_len +
                      told->body_len;
         if (told->need <= room)
-            idemgo_http_take(told->request, told, buffer);
+            idemgo_http_take(told, buffer);
     }
 }
 
@@ -132,13 +138,13 @@ static inline int32_t idemgo_http_gate_new(uintptr_t engine, uint64_t ns, const 
 }
 
 static inline void idemgo_http_gate_free(uint64_t gate) {
-    idem_http_gate_free((idem_http_gate_t *)(uintptr_t)gate);
+    idem_http_gate_free(idemgo_http_gate_of(gate));
 }
 
 /* The name of the header; nothing, if it is longer than the room. */
 static inline uint64_t idemgo_http_gate_header(uint64_t gate, uint8_t *buffer, uint64_t room) {
     idem_bytes_t name;
-    if (idem_http_gate_header((const idem_http_gate_t *)(uintptr_t)gate, &name) != IDEM_OK || name.len > room)
+    if (idem_http_gate_header(idemgo_http_gate_of(gate), &name) != IDEM_OK || name.len > room)
         return 0;
     idemgo_http_put(buffer, name.data, name.len);
     return name.len;
@@ -146,7 +152,7 @@ static inline uint64_t idemgo_http_gate_header(uint64_t gate, uint8_t *buffer, u
 
 static inline int32_t idemgo_http_passes(uint64_t gate, const uint8_t *method, uint64_t method_len,
                                          const uint8_t *path, uint64_t path_len, int32_t has_header) {
-    return idem_http_passes((const idem_http_gate_t *)(uintptr_t)gate, idemgo_bytes(method, method_len),
+    return idem_http_passes(idemgo_http_gate_of(gate), idemgo_bytes(method, method_len),
                             idemgo_bytes(path, path_len), has_header);
 }
 
@@ -202,9 +208,9 @@ static inline int32_t idemgo_http_admit(uint64_t gate, const idemgo_http_head_t 
     memset(&decision, 0, sizeof decision);
     idemgo_http_head(&head, from, idemgo_http_fields(fields, from->field_count, bytes, lens));
     head.fields = fields;
-    status = idem_http_admit((const idem_http_gate_t *)(uintptr_t)gate, &head, &request, &decision);
+    status = idem_http_admit(idemgo_http_gate_of(gate), &head, &request, &decision);
     if (status == IDEM_OK)
-        idemgo_http_tell(told, request, &decision, buffer, room);
+        idemgo_http_tell(told, (uintptr_t)request, &decision, buffer, room);
     if (fields != own)
         free(fields);
     return status;
@@ -220,7 +226,7 @@ static inline int32_t idemgo_http_fingerprint(uint64_t gate, const idemgo_http_h
         return IDEM_ERR_NO_MEMORY;
     idemgo_http_head(&head, from, idemgo_http_fields(fields, from->field_count, bytes, lens));
     head.fields = fields;
-    status = idem_http_fingerprint((const idem_http_gate_t *)(uintptr_t)gate, &head,
+    status = idem_http_fingerprint(idemgo_http_gate_of(gate), &head,
                                    idemgo_bytes(body, body_len), bits);
     if (fields != own)
         free(fields);
@@ -228,29 +234,27 @@ static inline int32_t idemgo_http_fingerprint(uint64_t gate, const idemgo_http_h
 }
 
 /* The body, if there is one, and the claim. */
-static inline int32_t idemgo_http_claim(uint64_t handle, const uint8_t *body, uint64_t body_len,
+static inline int32_t idemgo_http_claim(uint64_t request, const uint8_t *body, uint64_t body_len,
                                         const uint8_t *says, uint64_t says_len, idemgo_http_told_t *told,
                                         uint8_t *buffer, uint64_t room) {
-    idem_http_request_t *request = (idem_http_request_t *)(uintptr_t)handle;
     idem_http_decision_t decision;
     int32_t status = IDEM_OK;
     memset(&decision, 0, sizeof decision);
     if (body_len)
-        status = idem_http_body(request, idemgo_bytes(body, body_len), &decision);
+        status = idem_http_body(idemgo_http_request_of(request), idemgo_bytes(body, body_len), &decision);
     if (status == IDEM_OK && decision.kind != IDEM_HTTP_ANSWER)
-        status = idem_http_claim(request, idemgo_bytes(says, says_len), &decision);
+        status = idem_http_claim(idemgo_http_request_of(request), idemgo_bytes(says, says_len), &decision);
     if (status == IDEM_OK)
         idemgo_http_tell(told, request, &decision, buffer, room);
     return status;
 }
 
-static inline int32_t idemgo_http_refuse(uint64_t handle, uint32_t fault, idemgo_http_told_t *told,
+static inline int32_t idemgo_http_refuse(uint64_t request, uint32_t fault, idemgo_http_told_t *told,
                                          uint8_t *buffer, uint64_t room) {
-    idem_http_request_t *request = (idem_http_request_t *)(uintptr_t)handle;
     idem_http_decision_t decision;
     int32_t status;
     memset(&decision, 0, sizeof decision);
-    status = idem_http_refuse(request, fault, &decision);
+    status = idem_http_refuse(idemgo_http_request_of(request), fault, &decision);
     if (status == IDEM_OK)
         idemgo_http_tell(told, request, &decision, buffer, room);
     return status;
@@ -258,15 +262,8 @@ static inline int32_t idemgo_http_refuse(uint64_t handle, uint32_t fault, idemgo
 
 /* Puts a waiter into the queue under a tag. */
 static inline int32_t idemgo_http_wait(uintptr_t engine, uint64_t waiter, uint64_t tag, uint64_t *pending) {
-    idemgo_engine_t *e = idemgo_of(engine);
     idem_pending_t *made = NULL;
-    int32_t status;
-    __atomic_fetch_add(&e->waits, 1, __ATOMIC_SEQ_CST);
-    status = idem_wait_in((idem_waiter_t *)(uintptr_t)waiter, e->queue, tag, &made);
-    if (status != IDEM_OK) {
-        __atomic_fetch_sub(&e->waits, 1, __ATOMIC_SEQ_CST);
-        idem_waiter_free((idem_waiter_t *)(uintptr_t)waiter);
-    }
+    int32_t status = idemgo_wait_in(idemgo_of(engine), (idem_waiter_t *)(uintptr_t)waiter, tag, &made);
     *pending = (uintptr_t)made;
     return status;
 }
@@ -276,9 +273,8 @@ static inline void idemgo_http_waiter_free(uint64_t waiter) {
 }
 
 /* What a wait came to, put together again as the library has told it; null: it was given up. */
-static inline int32_t idemgo_http_waited(uint64_t handle, const idemgo_told_t *came, idemgo_http_told_t *told,
+static inline int32_t idemgo_http_waited(uint64_t request, const idemgo_told_t *came, idemgo_http_told_t *told,
                                          uint8_t *buffer, uint64_t room) {
-    idem_http_request_t *request = (idem_http_request_t *)(uintptr_t)handle;
     idem_http_decision_t decision;
     idem_outcome_t outcome;
     int32_t status;
@@ -304,44 +300,43 @@ static inline int32_t idemgo_http_waited(uint64_t handle, const idemgo_told_t *c
             outcome.limit = came->limit;
         }
     }
-    status = idem_http_waited(request, came ? &outcome : NULL, &decision);
+    status = idem_http_waited(idemgo_http_request_of(request), came ? &outcome : NULL, &decision);
     if (status == IDEM_OK)
         idemgo_http_tell(told, request, &decision, buffer, room);
     return status;
 }
 
 static inline int32_t idemgo_http_renew(uint64_t request) {
-    return idem_http_renew((idem_http_request_t *)(uintptr_t)request);
+    return idem_http_renew(idemgo_http_request_of(request));
 }
 
 static inline int32_t idemgo_http_side_effects_began(uint64_t request) {
-    return idem_http_side_effects_began((idem_http_request_t *)(uintptr_t)request);
+    return idem_http_side_effects_began(idemgo_http_request_of(request));
 }
 
 static inline int32_t idemgo_http_say(uint64_t request, uint32_t fate, uint64_t ms) {
-    return idem_http_say((idem_http_request_t *)(uintptr_t)request, fate, ms);
+    return idem_http_say(idemgo_http_request_of(request), fate, ms);
 }
 
-static inline void idemgo_http_finished(idemgo_http_told_t *told, idem_http_request_t *request,
+static inline void idemgo_http_finished(idemgo_http_told_t *told, uint64_t request,
                                         const idem_http_finished_t *finished, uint8_t *buffer, uint64_t room) {
     memset(told, 0, sizeof *told);
     told->fate = finished->fate;
     told->is_settled = finished->is_settled;
-    told->request = (uintptr_t)request;
+    told->request = request;
     told->header_count = finished->header_count;
     told->headers = (uintptr_t)finished->headers;
     told->need = idemgo_http_size(finished->headers, finished->header_count);
     if (told->need <= room)
-        idemgo_http_take(told->request, told, buffer);
+        idemgo_http_take(told, buffer);
 }
 
 /* Ends an execution by its response, and frees the request if what is to be added to it fits. */
-static inline int32_t idemgo_http_finish(uint64_t handle, uint32_t http_status, uint64_t header_count,
+static inline int32_t idemgo_http_finish(uint64_t request, uint32_t http_status, uint64_t header_count,
                                          uint64_t trailer_count, const uint8_t *bytes, const uint32_t *lens,
                                          const uint8_t *trailer_bytes, const uint32_t *trailer_lens,
                                          const uint8_t *body, uint64_t body_len, idemgo_http_told_t *told,
                                          uint8_t *buffer, uint64_t room) {
-    idem_http_request_t *request = (idem_http_request_t *)(uintptr_t)handle;
     uint64_t count = header_count + trailer_count;
     idem_http_field_t own[IDEMGO_FIELDS], *fields = idemgo_http_room(own, count);
     idem_http_response_t response;
@@ -360,7 +355,7 @@ static inline int32_t idemgo_http_finish(uint64_t handle, uint32_t http_status, 
     response.trailers = fields + header_count;
     response.trailer_count = trailer_count;
     response.body = idemgo_bytes(body, body_len);
-    status = idem_http_finish(request, &response, &finished);
+    status = idem_http_finish(idemgo_http_request_of(request), &response, &finished);
     if (status == IDEM_OK)
         idemgo_http_finished(told, request, &finished, buffer, room);
     if (fields != own)
@@ -368,28 +363,26 @@ static inline int32_t idemgo_http_finish(uint64_t handle, uint32_t http_status, 
     return status;
 }
 
-static inline int32_t idemgo_http_lose(uint64_t handle, uint32_t http_status, int32_t was_cut_off,
+static inline int32_t idemgo_http_lose(uint64_t request, uint32_t http_status, int32_t was_cut_off,
                                        idemgo_http_told_t *told, uint8_t *buffer, uint64_t room) {
-    idem_http_request_t *request = (idem_http_request_t *)(uintptr_t)handle;
     idem_http_finished_t finished;
     int32_t status;
     memset(&finished, 0, sizeof finished);
-    status = idem_http_lose(request, http_status, was_cut_off, &finished);
+    status = idem_http_lose(idemgo_http_request_of(request), http_status, was_cut_off, &finished);
     if (status == IDEM_OK)
         idemgo_http_finished(told, request, &finished, buffer, room);
     return status;
 }
 
 /* Fails, and frees. */
-static inline int32_t idemgo_http_fail(uint64_t handle) {
-    idem_http_request_t *request = (idem_http_request_t *)(uintptr_t)handle;
-    int32_t status = idem_http_fail(request);
-    idem_http_request_free(request);
+static inline int32_t idemgo_http_fail(uint64_t request) {
+    int32_t status = idem_http_fail(idemgo_http_request_of(request));
+    idem_http_request_free(idemgo_http_request_of(request));
     return status;
 }
 
 static inline void idemgo_http_free(uint64_t request) {
-    idem_http_request_free((idem_http_request_t *)(uintptr_t)request);
+    idem_http_request_free(idemgo_http_request_of(request));
 }
 
 #endif

@@ -201,7 +201,7 @@ func crossHTTPFail(request uint64) int32 {
 func crossHTTPTake(told *cHTTPTold) []byte {
 	stress()
 	buffer := make([]byte, told.need)
-	C.idemgo_http_take(told.request, told, bytesOf(buffer))
+	C.idemgo_http_take(told, bytesOf(buffer))
 	stress()
 	return buffer
 }
