@@ -48,15 +48,15 @@ func Override(c *fiber.Ctx, overrides Overrides) {
 func (m *middleware) handle(c *fiber.Ctx) error {
 	header, uri := &c.Request().Header, c.Request().URI()
 	method, path := string(header.Method()), string(uri.PathOriginal())
-	hasKey := len(header.Peek(m.gate.HeaderKey())) > 0
-	if !hasKey {
+	hasHeader := len(header.Peek(m.gate.HeaderKey())) > 0
+	if !hasHeader {
 		// Also one that is empty.
 		header.VisitAll(func(name, _ []byte) {
-			hasKey = hasKey || strings.EqualFold(string(name), m.gate.Header())
+			hasHeader = hasHeader || strings.EqualFold(string(name), m.gate.Header())
 		})
 	}
 	ctx := c.UserContext()
-	if m.gate.Passes(ctx, method, path, hasKey) {
+	if m.gate.Passes(ctx, method, path, hasHeader) {
 		return c.Next()
 	}
 	head := &gate.Head{

@@ -133,7 +133,7 @@ func (w *writer) FlushError() error {
 }
 
 func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	if w.size < 0 {
+	if !w.Written() {
 		w.size = 0
 	}
 	return w.Writer.Hijack()

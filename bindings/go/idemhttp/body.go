@@ -12,12 +12,10 @@ import (
 	"libidem.dev/go/idemhttp/gate"
 )
 
-type timeout = time.Duration
-
 // readBody reads a request's body: at most room bytes, in this time. Where the connection cannot
 // be given a deadline a goroutine reads, and is left behind if it takes too long.
 func readBody(
-	w http.ResponseWriter, body io.ReadCloser, room int, within timeout,
+	w http.ResponseWriter, body io.ReadCloser, room int, within time.Duration,
 ) ([]byte, gate.Fault) {
 	if body == nil || body == http.NoBody {
 		return nil, gate.NoFault
@@ -35,7 +33,7 @@ func readBody(
 }
 
 // readAside reads in a goroutine of its own.
-func readAside(body io.Reader, room int, within timeout) ([]byte, gate.Fault) {
+func readAside(body io.Reader, room int, within time.Duration) ([]byte, gate.Fault) {
 	type read struct {
 		body  []byte
 		fault gate.Fault
@@ -76,6 +74,12 @@ func readWhole(body io.Reader, room int) ([]byte, gate.Fault) {
 // heldBody is a body that was read.
 type heldBody struct{ bytes.Reader }
 
+func newHeldBody(body []byte) *heldBody {
+	held := new(heldBody)
+	held.Reset(body)
+	return held
+}
+
 func (*heldBody) Close() error { return nil }
 
 // withBody is the request for the handler, with the body that was read.
@@ -86,9 +90,7 @@ func withBody(r *http.Request, ctx context.Context, entry *gate.Entry) *http.Req
 	}
 	own.Body = http.NoBody
 	if len(entry.Body) > 0 || len(r.Trailer) > 0 {
-		held := new(heldBody)
-		held.Reset(entry.Body)
-		own.Body = held
+		own.Body = newHeldBody(entry.Body)
 	}
 	own.ContentLength = int64(len(entry.Body))
 	if len(r.Trailer) == 0 {

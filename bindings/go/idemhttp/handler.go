@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"time"
 
 	idem "libidem.dev/go"
 	"libidem.dev/go/idemhttp/gate"
@@ -63,7 +64,7 @@ func Serve[R any](
 	}
 	head := heads.Get().(*gate.Head)
 	headOf(head, r, path, r.Host)
-	entry := g.Enter(ctx, of, head, func(room int, within timeout) ([]byte, gate.Fault) {
+	entry := g.Enter(ctx, of, head, func(room int, within time.Duration) ([]byte, gate.Fault) {
 		return readBody(w, r.Body, room, within)
 	})
 	putHead(head)

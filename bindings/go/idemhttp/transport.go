@@ -78,7 +78,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	head := new(gate.Head)
 	headOf(head, r, path, authorityOf(r))
 	head.Method = method
-	entry := t.gate.Enter(ctx, r, head, func(room int, within timeout) ([]byte, gate.Fault) {
+	entry := t.gate.Enter(ctx, r, head, func(room int, within time.Duration) ([]byte, gate.Fault) {
 		if r.Body == nil || r.Body == http.NoBody {
 			return nil, gate.NoFault
 		}
@@ -142,9 +142,7 @@ func (t *Transport) send(
 	if own.GetBody != nil && entry.IsRead {
 		body := entry.Body
 		own.GetBody = func() (io.ReadCloser, error) {
-			held := new(heldBody)
-			held.Reset(body)
-			return held, nil
+			return newHeldBody(body), nil
 		}
 	}
 	//lint:ignore SA1019 net/http's older way to cancel is its own caller's as well
@@ -286,8 +284,7 @@ func (o *outgoing) resume(response *http.Response, held []byte, rest io.ReadClos
 			return
 		}
 	}
-	body := &resumed{held: held, rest: rest, err: err, cancel: o.cancel}
-	response.Body = body
+	response.Body = &resumed{held: held, rest: rest, err: err, cancel: o.cancel}
 }
 
 // switched is the connection after a switch of protocols.

@@ -31,9 +31,7 @@ func responseOf(r *http.Request, answer *gate.Answer) *http.Response {
 			response.ContentLength = length
 		}
 	} else if len(answer.Body) > 0 {
-		body := new(heldBody)
-		body.Reset(answer.Body)
-		response.Body = body
+		response.Body = newHeldBody(answer.Body)
 	}
 	return response
 }

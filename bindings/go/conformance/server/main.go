@@ -49,13 +49,13 @@ func run(framework string, profile gate.Profile, isBroken bool) error {
 	}
 	defer engine.Close()
 	frameworks := map[string]func(*idem.Engine, idemhttp.Policy, bool) (server, error){
-		"net/http": bare, "gin": withGin, "echo": withEcho, "fiber": withFiber,
+		"net/http": withNetHTTP, "gin": withGin, "echo": withEcho, "fiber": withFiber,
 	}
-	made, ok := frameworks[framework]
+	maker, ok := frameworks[framework]
 	if !ok {
 		return fmt.Errorf("no framework is called %s", framework)
 	}
-	served, err := made(engine, idemhttp.Policy{Profile: profile}, isBroken)
+	served, err := maker(engine, idemhttp.Policy{Profile: profile}, isBroken)
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ var fields = [][2]string{
 	{"X-Repeated", "one"}, {"X-Repeated", "two"}, {"Set-Cookie", "session=secret"},
 }
 
-func bare(engine *idem.Engine, policy idemhttp.Policy, isBroken bool) (server, error) {
+func withNetHTTP(engine *idem.Engine, policy idemhttp.Policy, isBroken bool) (server, error) {
 	gate, err := idemhttp.New(engine, policy, idemhttp.ScopeBy(func(r *http.Request) string {
 		return account(r.Header.Get("Authorization"))
 	}))

@@ -128,10 +128,8 @@ func (o *Overrides) into(head *Head) {
 
 // override is a duration as the library has it: 0 the policy's, below 0 none.
 func override(time time.Duration) uint64 {
-	switch {
-	case time < 0:
+	if time < 0 {
 		return seam.Zero
-	default:
-		return ceiling(time)
 	}
+	return ceiling(time)
 }

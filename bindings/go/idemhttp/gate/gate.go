@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/textproto"
 	"strconv"
 	"time"
@@ -149,7 +150,7 @@ func (g *Gate[R]) claim(
 	request R, r seam.Request, decision seam.Decision, read Read, entry *Entry,
 ) (seam.Decision, error) {
 	if decision.NeedsBody || g.says != nil {
-		body, fault := read(int(min(decision.Room, maxInt)), millisOf(decision.Time))
+		body, fault := read(int(min(decision.Room, math.MaxInt32)), millisOf(decision.Time))
 		if fault != NoFault {
 			return r.Refuse(fault)
 		}
@@ -166,10 +167,8 @@ func (g *Gate[R]) claim(
 	return r.Claim(body, says)
 }
 
-const maxInt = 1<<31 - 1
-
 func millisOf(ms uint64) time.Duration {
-	const most = uint64(1<<63-1) / uint64(time.Millisecond)
+	const most = uint64(math.MaxInt64) / uint64(time.Millisecond)
 	return time.Duration(min(ms, most)) * time.Millisecond
 }
 

@@ -10,19 +10,19 @@ import (
 type Option[R any] func(*config[R])
 
 type config[R any] struct {
-	namespace  *idem.Namespace
-	scope      func(R) string
-	orElse     func(R) string
-	isGlobal   bool
-	key        func(R) string
-	says       func(R, []byte) []byte
-	render     func(R, Refusal) (string, []byte)
-	redact     func(*Stored)
-	streams    bool
-	executed   []func(R, Fate)
-	replayed   []func(R)
-	refused    []func(R, string)
-	interrupts []func(R)
+	namespace       *idem.Namespace
+	scope           func(R) string
+	scopeUnlessSaid func(R) string
+	isGlobal        bool
+	key             func(R) string
+	says            func(R, []byte) []byte
+	render          func(R, Refusal) (string, []byte)
+	redact          func(*Stored)
+	streams         bool
+	executed        []func(R, Fate)
+	replayed        []func(R)
+	refused         []func(R, string)
+	interrupted     []func(R)
 }
 
 // A Refusal is why a request is not served.
@@ -57,7 +57,7 @@ func GlobalScope[R any]() Option[R] {
 
 // ScopeUnlessSaid is ScopeBy for where neither that nor GlobalScope is said: for bindings.
 func ScopeUnlessSaid[R any](scope func(R) string) Option[R] {
-	return func(c *config[R]) { c.orElse = scope }
+	return func(c *config[R]) { c.scopeUnlessSaid = scope }
 }
 
 // InNamespace keeps the keys apart from those of other namespaces of the engine.
@@ -113,7 +113,7 @@ func OnRefused[R any](hook func(request R, code string)) Option[R] {
 
 // OnInterrupted is told of a handler that panicked, or whose response was cut off.
 func OnInterrupted[R any](hook func(R)) Option[R] {
-	return func(c *config[R]) { c.interrupts = append(c.interrupts, hook) }
+	return func(c *config[R]) { c.interrupted = append(c.interrupted, hook) }
 }
 
 // All is several options as one.
@@ -133,7 +133,7 @@ func (c *config[R]) apply(options []Option[R]) error {
 		option(c)
 	}
 	if c.scope == nil && !c.isGlobal {
-		c.scope = c.orElse
+		c.scope = c.scopeUnlessSaid
 	}
 	if (c.scope == nil) != c.isGlobal {
 		return fmt.Errorf("%w: say whose keys they are, by either ScopeBy or GlobalScope",

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"math"
 	"sync"
 	"time"
 
@@ -43,7 +44,7 @@ func (h *hooksOf[R]) tellExecuted(fate Fate) {
 }
 
 func (h *hooksOf[R]) tellInterrupted() {
-	for _, hook := range h.gate.interrupts {
+	for _, hook := range h.gate.interrupted {
 		hook(h.request)
 	}
 }
@@ -52,12 +53,12 @@ func newTicket[R any](
 	g *Gate[R], request R, r seam.Request, decision *seam.Decision,
 ) *Ticket {
 	t := &Ticket{
-		request: r, redact: g.redact, max: int(min(decision.ResponseMax, maxInt)),
+		request: r, redact: g.redact, max: int(min(decision.ResponseMax, math.MaxInt32)),
 		beat: max(millisOf(decision.Time)/3, time.Millisecond), maxRun: millisOf(decision.MaxRun),
 		begun: time.Now(), lost: make(chan struct{}),
 	}
 	t.control = &Control{r, t}
-	if len(g.executed)+len(g.interrupts) > 0 {
+	if len(g.executed)+len(g.interrupted) > 0 {
 		t.hooks = &hooksOf[R]{g, request}
 	}
 	t.lock.Lock()
