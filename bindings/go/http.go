@@ -28,6 +28,7 @@ type httpGate struct {
 	policy string
 }
 
+// httpHandle is what the engine has of a gate, and frees when nobody has that any more.
 type httpHandle struct {
 	engine *Engine
 	c      uint64
@@ -223,9 +224,9 @@ func (s *httpScratch) decision() seam.Decision {
 	}
 	headers, trailers := int(told.header_count), int(told.trailer_count)
 	body := int(told.need) - int(told.body_len)
-	refusal := body - int(told.refusal_len)
 	text := string(buffer[8*(headers+trailers) : body])
-	answer := &seam.Answer{Status: int(told.status), Refusal: text[len(text)-(body-refusal):]}
+	refusal := text[len(text)-int(told.refusal_len):]
+	answer := &seam.Answer{Status: int(told.status), Refusal: refusal}
 	fields := fieldsOf(buffer, text, headers+trailers)
 	answer.Headers, answer.Trailers = fields[:headers:headers], fields[headers:]
 	answer.Body = buffer[body:told.need:told.need]

@@ -48,7 +48,7 @@ type Request interface {
 	Free()
 }
 
-// Kind is what becomes of a request.
+// Kind is what becomes of a request. Kinds, faults and fates have the numbers of idem.h.
 type Kind uint32
 
 // The kinds of a Decision.
@@ -83,7 +83,7 @@ const (
 	Halt
 )
 
-// Zero is a duration of none at all, where 0 is what the policy says.
+// Zero is a duration of none at all, where 0 is what the policy says: IDEM_ZERO.
 const Zero = 1<<64 - 2
 
 // Fields are header or trailer fields as they cross: the bytes of all of them, one after the other,
