@@ -5,7 +5,7 @@
 #                             detector, and with the garbage collector run around calls
 #   tools/go.sh tree          against the library as cargo built it
 #   tools/go.sh static        against the installed static library; the test program needs no other then
-#   tools/go.sh fuzz          random operations against a model, for FUZZ_SECONDS
+#   tools/go.sh fuzz          random operations, requests and heads, each for FUZZ_SECONDS
 #   tools/go.sh bench         the benchmarks; GOBENCH: which, GOBENCHFLAGS: other flags, as in
 #                             '-benchtime 100ms -count 7'. First those of the binding, then those beside
 #                             golang.org/x/sync (downloaded, if it is not there), then those beside gopotency:

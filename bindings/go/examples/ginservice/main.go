@@ -14,7 +14,6 @@ import (
 
 	idem "libidem.dev/go"
 	"libidem.dev/go/idemgin"
-	"libidem.dev/go/idemhttp"
 )
 
 func main() {
@@ -32,9 +31,9 @@ func main() {
 }
 
 func newRouter(engine *idem.Engine) (*gin.Engine, error) {
-	middleware, err := idemgin.New(engine, idemhttp.Policy{
+	middleware, err := idemgin.New(engine, idemgin.Policy{
 		// Keys without quotes, and optional; failures may be tried again.
-		Profile: idemhttp.StripeV2,
+		Profile: idemgin.StripeV2,
 		Wait:    5 * time.Second,
 	}, idemgin.ScopeBy(func(c *gin.Context) string { return c.GetString("account") }))
 	if err != nil {
