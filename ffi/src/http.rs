@@ -2,9 +2,9 @@
 
 mod gate;
 mod request;
+mod shown;
 mod types;
 
 pub use gate::*;
-pub(crate) use request::bytes_of;
 pub use request::*;
 pub use types::*;

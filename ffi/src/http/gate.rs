@@ -9,8 +9,9 @@ use idem_http::{Gate, Head, Overrides, Policy, PolicyError};
 use crate::boundary::{Border, Called, call, give};
 use crate::convert::{bounded, duration};
 use crate::engine::idem_engine_t;
+use crate::http::shown::bytes_of;
 use crate::http::{
-    bytes_of, idem_http_decision_t, idem_http_head_flag_t, idem_http_head_t, idem_http_request_t,
+    idem_http_decision_t, idem_http_head_flag_t, idem_http_head_t, idem_http_request_t,
 };
 use crate::namespace::idem_namespace_t;
 use crate::response::copy;

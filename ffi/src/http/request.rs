@@ -17,17 +17,18 @@ use std::sync::OnceLock;
 
 use idem::{Info, Reason, WaitOutcome};
 use idem_http::{
-    Admission, Answer, Control, Decision, Fate, Field, Fields, Finished, Gate, Keyed, Refusal,
-    Renewal, ResponseRef, Ticket, Waited,
+    Admission, Answer, Control, Decision, Fate, Finished, Gate, Keyed, Renewal, ResponseRef,
+    Ticket, Waited,
 };
 use parking_lot::Mutex;
 
 use crate::boundary::{Border, Called, call, give, tell};
-use crate::convert::{millis, of_origin};
+use crate::convert::{bounded, millis, of_origin};
 use crate::http::idem_http_decision_kind_t::*;
+use crate::http::shown::{Added, Told, first};
 use crate::http::{
-    idem_http_answer_t, idem_http_decision_t, idem_http_fate_t, idem_http_fault_t,
-    idem_http_field_t, idem_http_finished_t, idem_http_response_t,
+    idem_http_decision_t, idem_http_fate_t, idem_http_fault_t, idem_http_field_t,
+    idem_http_finished_t, idem_http_response_t,
 };
 use crate::lease::token_of;
 use crate::response::NO_RESPONSE;
@@ -55,62 +56,6 @@ enum Step {
 struct Executing {
     control: Control,
     renewal: Renewal,
-}
-
-/// An answer, and what C sees of it.
-struct Told {
-    seen: idem_http_answer_t,
-    _headers: Vec<idem_http_field_t>,
-    _trailers: Vec<idem_http_field_t>,
-    _answer: Answer,
-}
-
-/// Header fields of a first answer, and what C sees of them.
-struct Added {
-    seen: Vec<idem_http_field_t>,
-    _fields: Fields,
-}
-
-/// The first of them for C to look at: null if there are none, and no address that is none.
-fn first<T>(items: &[T]) -> *const T {
-    if items.is_empty() { core::ptr::null() } else { items.as_ptr() }
-}
-
-/// Bytes for C to look at.
-pub(crate) fn bytes_of(bytes: &[u8]) -> idem_bytes_t {
-    idem_bytes_t { data: first(bytes).cast(), len: bytes.len() }
-}
-
-fn seen<'a>(fields: impl Iterator<Item = Field<'a>>) -> Vec<idem_http_field_t> {
-    let seen = |(name, value)| idem_http_field_t { name: bytes_of(name), value: bytes_of(value) };
-    fields.map(seen).collect()
-}
-
-impl Told {
-    fn new(answer: Answer) -> Self {
-        let (headers, trailers) = (seen(answer.headers()), seen(answer.trailers()));
-        let reason = answer.reason();
-        let refusal = reason.map_or("", Refusal::code);
-        let seen = idem_http_answer_t {
-            status: answer.status().into(),
-            is_retryable: reason.is_some_and(Refusal::is_retryable).into(),
-            headers: first(&headers),
-            header_count: headers.len(),
-            trailers: first(&trailers),
-            trailer_count: trailers.len(),
-            body: bytes_of(answer.body()),
-            refusal: bytes_of(refusal.as_bytes()),
-            more: [0; 4],
-        };
-        Self { seen, _headers: headers, _trailers: trailers, _answer: answer }
-    }
-}
-
-impl Added {
-    fn new(fields: Fields) -> Self {
-        let seen = seen(fields.iter().map(|(name, value)| (&name[..], &value[..])));
-        Self { seen, _fields: fields }
-    }
 }
 
 const NO_LEASE: idem_lease_t = idem_lease_t { opaque: [0; 8] };
@@ -256,6 +201,13 @@ fn only_keyed(step: Step) -> Result<Box<Keyed>, Step> {
     }
 }
 
+fn only_waiting(step: Step) -> Result<Waited, Step> {
+    match step {
+        Step::Waits(waited) => Ok(waited),
+        other => Err(other),
+    }
+}
+
 fn only_executing(step: Step) -> Result<Ticket, Step> {
     match step {
         Step::Executes(ticket) => Ok(ticket),
@@ -339,10 +291,10 @@ pub unsafe extern "C" fn idem_http_claim(
 ) -> idem_status_t {
     call(|c| {
         let (request, out) = (c.object(request)?, c.out(decision)?);
-        let added = c.bytes(says)?;
+        let says = c.bytes(says)?;
         let mut keyed = request.take(only_keyed)?;
-        if !added.is_empty() {
-            keyed.says(added);
+        if !says.is_empty() {
+            keyed.says(says);
         }
         out.write(request.decided(keyed.claim()));
         Ok(())
@@ -370,10 +322,7 @@ pub unsafe extern "C" fn idem_http_waited(
         let (request, out) = (c.object(request)?, c.out(decision)?);
         let mut outcome = if outcome.is_null() { None } else { Some(c.change(outcome)?) };
         // First: what of the outcome is taken must have somewhere to go.
-        let waited = request.take(|step| match step {
-            Step::Waits(waited) => Ok(waited),
-            other => Err(other),
-        })?;
+        let waited = request.take(only_waiting)?;
         let told = outcome.as_deref();
         let ended = match told.map_or(Ok(WaitOutcome::TimedOut), |told| ended(c, request, told)) {
             Ok(ended) => ended,
@@ -477,7 +426,7 @@ pub unsafe extern "C" fn idem_http_say(
         match fate {
             fate if fate == IDEM_HTTP_KEEP as u32 => control.keep(),
             fate if fate == IDEM_HTTP_KEEP_FOR as u32 => {
-                control.keep_for(crate::convert::bounded(ms)?.unwrap_or_default());
+                control.keep_for(bounded(ms)?.unwrap_or_default());
             }
             fate if fate == IDEM_HTTP_SHARE as u32 => control.share(),
             fate if fate == IDEM_HTTP_RELEASE as u32 => control.release(),
