@@ -66,9 +66,10 @@
  *   Every function that can fail returns an idem_status_t: IDEM_OK; a positive status is an ordinary answer
  *   (IDEM_STALE, IDEM_TIMED_OUT, ...); a negative one an error, and then nothing was done, nothing
  *   consumed unless it says so, and no result was written (but IDEM_ERR_PANIC says that a call broke off,
- *   IDEM_ERR_BUFFER how long a buffer is needed, and idem_http_policy what is wrong). What a claim or a wait came to is no status but
- *   an outcome. idem_status_name has the name of a status; idem_log_to a function that is told more. Null,
- *   misaligned and over-long arguments are refused; a pointer to what was freed cannot be seen.
+ *   IDEM_ERR_BUFFER how long a buffer is needed, and idem_http_policy what is wrong). What a claim or a wait
+ *   came to is no status but an outcome. idem_status_name has the name of a status; idem_log_to a function
+ *   that is told more. Null, misaligned and over-long arguments are refused; a pointer to what was freed
+ *   cannot be seen.
  *
  * STRUCTURES
  *   What has a `struct_size` is zeroed and given its size (idem_config_init and its like do so): a program
