@@ -40,17 +40,24 @@ need_go() {
     export CGO_ENABLED=1 GOTOOLCHAIN=local
 }
 
+# Go remembers what pkg-config said, and does not see that a library has changed: by these it is another build.
+keyed_by() {
+    export CGO_LDFLAGS="-L$1 ${CGO_LDFLAGS:--O2 -g}"
+    export CGO_CFLAGS="-DIDEM_LIBRARY=$(cat "$1"/libidem*.a | cksum | cut -d ' ' -f 1) ${CGO_CFLAGS:--O2 -g}"
+}
+
 install_library() {
     command -v pkg-config >/dev/null || fail "no pkg-config in PATH: install it"
     rm -rf "$prefix"
     tools/install.sh install "$prefix"
     export PKG_CONFIG_PATH=$prefix/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
     export LD_LIBRARY_PATH=$prefix/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+    keyed_by "$prefix/lib"
 }
 
 build_tree() {
     cargo rustc -p idem-ffi --lib --crate-type staticlib,cdylib --profile release
-    export CGO_LDFLAGS="-L$CARGO_TARGET_DIR/release ${CGO_LDFLAGS:--O2 -g}"
+    keyed_by "$CARGO_TARGET_DIR/release"
 }
 
 in_binding() {

@@ -182,7 +182,7 @@ func TestBadInputIsAnError(t *testing.T) {
 		}
 	}
 	for name, option := range map[string]idem.Option{
-		"empty": {}, "lease": idem.WithLease(0), "negative": idem.WithRetention(-1),
+		"empty": {}, "lease": idem.WithLease(0), "negative": idem.WithRetention(-2),
 		"long": idem.WithLease(math.MaxInt64), "label": idem.WithOwner(1 << 63),
 		"misplaced": idem.WithFinish(), "policy": idem.WithOnExpiry(9),
 		"none": idem.WithFingerprint(idem.Fingerprint{}),
@@ -260,7 +260,7 @@ func TestLease(t *testing.T) {
 	if _, err := short.Lease.Complete([]byte("x"), idem.WithRetention(0)); err != nil {
 		t.Fatal(err)
 	}
-	short = claim(t, e, key, idem.Execute, idem.WithRetention(0))
+	short = claim(t, e, key, idem.Execute, idem.WithRetention(idem.None))
 	if _, err := short.Lease.Complete([]byte("x")); err != nil {
 		t.Fatal(err)
 	}

@@ -41,8 +41,8 @@ type Engine struct {
 	final      Stats
 }
 
-// None, as a duration, a count or a size of a Config or NamespaceConfig, is none at all, where zero
-// means the default.
+// None, as a duration, a count or a size of a Config, and wherever else zero means the default, is
+// none at all.
 const None = -1
 
 // Config is what an engine is opened with. Zero is the default of each field. Durations are

@@ -25,7 +25,10 @@ func init() {
 // flightsOf is a group of an engine that there are only such groups of: opened with no retention
 // and the longest lease, and never closed.
 func flightsOf(e *Engine) *Group[string, any] {
+	// Each group says so, while calls of others make tickets.
+	e.tickets.lock.Lock()
 	e.tickets.isDirect = true
+	e.tickets.lock.Unlock()
 	return &Group[string, any]{
 		engine: e, isClosed: new(atomic.Bool), shape: keyOfString,
 		terms:  terms{retention: none, isValued: true},

@@ -44,9 +44,9 @@ var optionNames = map[optionKind]string{
 // default is the namespace's, and then Config.Lease. Do has WithMaxRun instead.
 func WithLease(time time.Duration) Option { return Option{what: optLease, time: time} }
 
-// WithRetention is how long the response is kept, at most ten years; 0: it only goes to those who
-// wait. For claims, Do, Lease.Complete, Lease.Fail, Once and Resolve. What Complete says goes
-// before what the claim said, and that before the namespace.
+// WithRetention is how long the response is kept, at most ten years; 0 or None: it only goes to
+// those who wait. For claims, Do, Lease.Complete, Lease.Fail, Once and Resolve. What Complete says
+// goes before what the claim said, and that before the namespace.
 func WithRetention(time time.Duration) Option { return Option{what: optRetention, time: time} }
 
 // WithOwner is a label, less than 1<<63, that others see while the key is in flight. For people,
@@ -198,13 +198,13 @@ func (t *terms) into(ask *cAsk) {
 
 const longest = 3650 * 24 * time.Hour
 
-// anyTime is a duration in milliseconds, rounded up; none at all is said so.
+// anyTime is a duration in milliseconds, rounded up; none at all, as 0 or None, is said so.
 func anyTime(option string, d time.Duration) (uint64, error) {
+	if d == 0 || d == None {
+		return none, nil
+	}
 	if d < 0 || d > longest {
 		return 0, invalid("%s: %v is not within 0 and ten years", option, d)
-	}
-	if d == 0 {
-		return none, nil
 	}
 	return millis(d), nil
 }

@@ -1,4 +1,5 @@
 // Package examples has whole programs, one to a directory, and compiles the code of the guides.
+// With PKG_CONFIG_PATH and LD_LIBRARY_PATH as the README has them:
 //
 //	go run ./payments    an API with Idempotency-Key, by net/http
 //	go run ./ginservice  the same by gin

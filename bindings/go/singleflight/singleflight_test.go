@@ -185,3 +185,21 @@ func ExampleGroup_Do() {
 	fmt.Println(v, err, shared)
 	// Output: value <nil> false
 }
+
+func TestGroupsBeginAtTheSameTime(t *testing.T) {
+	var group sync.WaitGroup
+	for range 16 {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			var g singleflight.Group
+			for range 20 {
+				v, err, shared := g.Do("k", func() (any, error) { return 7, nil })
+				if v != 7 || err != nil || shared {
+					t.Errorf("%v, %v, %v", v, err, shared)
+				}
+			}
+		}()
+	}
+	group.Wait()
+}
