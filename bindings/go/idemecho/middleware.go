@@ -30,12 +30,16 @@ func New(engine *idem.Engine, policy Policy, options ...Option) (echo.Middleware
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			response := c.Response()
-			came := idemhttp.Serve(g, c, response.Writer, c.Request(), response,
-				func(w *idemhttp.Writer, r *http.Request) { execute(c, next, w, r) })
-			if came == idemhttp.Passed {
-				return next(c)
-			}
-			return nil
+			var err error
+			idemhttp.Serve(g, c, response.Writer, c.Request(), response,
+				func(w *idemhttp.Writer, r *http.Request) {
+					if w == nil {
+						err = pass(c, next, r)
+						return
+					}
+					execute(c, next, w, r)
+				})
+			return err
 		}
 	}, nil
 }
@@ -48,6 +52,14 @@ func Control(c echo.Context) *gate.Control { return gate.FromContext(c.Request()
 func Override(c echo.Context, overrides Overrides) {
 	r := c.Request()
 	c.SetRequest(r.WithContext(gate.WithOverrides(r.Context(), overrides)))
+}
+
+// pass calls the handler with nothing between.
+func pass(c echo.Context, next echo.HandlerFunc, r *http.Request) error {
+	request := c.Request()
+	c.SetRequest(r)
+	defer c.SetRequest(request)
+	return next(c)
 }
 
 // execute calls the handler, whose response goes to where it is held.

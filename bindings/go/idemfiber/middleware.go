@@ -57,7 +57,7 @@ func (m *middleware) handle(c *fiber.Ctx) error {
 	}
 	ctx := c.UserContext()
 	if m.gate.Passes(ctx, method, path, hasHeader) {
-		return c.Next()
+		return pass(c, ctx)
 	}
 	head := &gate.Head{
 		Method: method, Path: gate.Text(path), Authority: gate.Text(string(uri.Host())),
@@ -76,9 +76,19 @@ func (m *middleware) handle(c *fiber.Ctx) error {
 		writeAnswer(c, entry.Answer)
 		return nil
 	case entry.Ticket == nil:
-		return c.Next()
+		return pass(c, ctx)
 	}
 	return m.execute(c, ctx, entry.Ticket)
+}
+
+// pass calls the handlers that come after. How the request differs from the policy was said of it,
+// and not of what they send.
+func pass(c *fiber.Ctx, ctx context.Context) error {
+	if own := gate.WithoutOverrides(ctx); own != ctx {
+		c.SetUserContext(own)
+		defer c.SetUserContext(ctx)
+	}
+	return c.Next()
 }
 
 // readBody is the body, which is in memory unless the app streams them.

@@ -31,10 +31,15 @@ func New(engine *idem.Engine, policy Policy, options ...Option) (gin.HandlerFunc
 	}
 	return func(c *gin.Context) {
 		came := idemhttp.Serve(g, c, c.Writer, c.Request, c.Writer,
-			func(w *idemhttp.Writer, r *http.Request) { execute(c, w, r) })
+			func(w *idemhttp.Writer, r *http.Request) {
+				if w == nil {
+					pass(c, r)
+					return
+				}
+				execute(c, w, r)
+			})
 		switch came {
 		case idemhttp.Passed:
-			c.Next()
 		case idemhttp.Answered:
 			c.Writer.WriteHeaderNow()
 			c.Abort()
@@ -51,6 +56,14 @@ func Control(c *gin.Context) *gate.Control { return gate.FromContext(c.Request.C
 // Override lets a request differ from its policy: for a handler further out.
 func Override(c *gin.Context, overrides Overrides) {
 	c.Request = c.Request.WithContext(gate.WithOverrides(c.Request.Context(), overrides))
+}
+
+// pass calls the handlers that come after, with nothing between.
+func pass(c *gin.Context, r *http.Request) {
+	request := c.Request
+	c.Request = r
+	defer func() { c.Request = request }()
+	c.Next()
 }
 
 // execute calls the handlers that come after, with a writer of their own.

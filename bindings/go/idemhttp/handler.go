@@ -30,10 +30,13 @@ func (g *Gate) Policy() string { return g.gate.Policy() }
 // a request that waits for another one's answer holds its place.
 func (g *Gate) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		came := Serve(g.gate, r, w, r, w, func(w *Writer, r *http.Request) { next.ServeHTTP(w, r) })
-		if came == Passed {
-			next.ServeHTTP(w, r)
-		}
+		Serve(g.gate, r, w, r, w, func(held *Writer, r *http.Request) {
+			if held == nil {
+				next.ServeHTTP(w, r)
+				return
+			}
+			next.ServeHTTP(held, r)
+		})
 	})
 }
 
@@ -41,7 +44,7 @@ func (g *Gate) Handler(next http.Handler) http.Handler {
 type Came int
 
 const (
-	// Passed: nothing was done about it.
+	// Passed: nothing was done about it but to call what comes next.
 	Passed Came = iota
 	// Answered: it was answered, and not executed.
 	Answered
@@ -52,14 +55,15 @@ const (
 )
 
 // Serve takes a request through a gate: for bindings of frameworks made on net/http, whose requests
-// of is. Executing it is to call next, whose Writer writes to w in the end; answers are written to
-// answers, which may be w.
+// of is. Executing it is to call next, whose Writer writes to w in the end; for a request that
+// passes next is called without one. Answers are written to answers, which may be w.
 func Serve[R any](
 	g *gate.Gate[R], of R, w http.ResponseWriter, r *http.Request, answers http.ResponseWriter,
 	next func(*Writer, *http.Request),
 ) Came {
 	ctx, path := r.Context(), r.URL.EscapedPath()
 	if g.Passes(ctx, r.Method, path, len(r.Header[g.HeaderKey()]) > 0) {
+		pass(r, next)
 		return Passed
 	}
 	head := heads.Get().(*gate.Head)
@@ -78,7 +82,17 @@ func Serve[R any](
 	case entry.Err != nil:
 		return Gone
 	}
+	pass(r, next)
 	return Passed
+}
+
+// pass has a request served as if there were no gate. How it differs from the policy was said of
+// it, and not of what its handler sends.
+func pass(r *http.Request, next func(*Writer, *http.Request)) {
+	if ctx := gate.WithoutOverrides(r.Context()); ctx != r.Context() {
+		r = r.WithContext(ctx)
+	}
+	next(nil, r)
 }
 
 // execute runs the handler, and settles the request by what it wrote.

@@ -47,7 +47,8 @@ func NewTransport(
 		policy.Profile = Coalesce
 	}
 	scope := "transport " + strconv.FormatUint(transports.Add(1), 10)
-	own := gate.ScopeUnlessSaid(func(*http.Request) string { return scope })
+	own := gate.All(gate.Outgoing[*http.Request](),
+		gate.ScopeUnlessSaid(func(*http.Request) string { return scope }))
 	made, err := gate.New(engine, policy, append(options[:len(options):len(options)], own)...)
 	if err != nil {
 		return nil, err

@@ -16,6 +16,8 @@ import (
 type Control struct {
 	request seam.Request
 	ticket  *Ticket
+	// It is of a request that is sent, not served.
+	isOutgoing bool
 }
 
 // SideEffectsBegan says that from here on the request has effects that cannot be taken back: if the
@@ -93,9 +95,10 @@ type (
 	overridesKey struct{}
 )
 
-// NewContext is a context for the handler of a ticket.
+// NewContext is a context for the handler of a ticket. Overrides were its request's, and are not in
+// it.
 func NewContext(ctx context.Context, ticket *Ticket) context.Context {
-	return context.WithValue(ctx, controlKey{}, ticket.control)
+	return context.WithValue(WithoutOverrides(ctx), controlKey{}, ticket.control)
 }
 
 // FromContext is the Control of the request that a handler is at work on; nil if it has none.
@@ -108,6 +111,15 @@ func FromContext(ctx context.Context) *Control {
 // middleware.
 func WithOverrides(ctx context.Context, overrides Overrides) context.Context {
 	return context.WithValue(ctx, overridesKey{}, &overrides)
+}
+
+// WithoutOverrides is a context for what comes after a request that passed: calls that are made
+// with it are others.
+func WithoutOverrides(ctx context.Context) context.Context {
+	if overridesOf(ctx) == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, overridesKey{}, (*Overrides)(nil))
 }
 
 func overridesOf(ctx context.Context) *Overrides {

@@ -55,12 +55,18 @@ func (g *Gate[R]) Streams() bool { return g.streams }
 
 // Passes is whether a request is certain to pass, by as little as can be looked at. hasHeader:
 // whether it has a field of the name that Header says. An outer gate may have given it its key
-// already.
+// already; a request that is sent is another one than that which is served.
 func (g *Gate[R]) Passes(ctx context.Context, method, path string, hasHeader bool) bool {
 	if overrides := overridesOf(ctx); overrides != nil {
-		return overrides.Off || FromContext(ctx) != nil
+		return overrides.Off || g.isWithin(ctx)
 	}
-	return g.gate.Passes(method, path, hasHeader || g.key != nil) || FromContext(ctx) != nil
+	return g.gate.Passes(method, path, hasHeader || g.key != nil) || g.isWithin(ctx)
+}
+
+// isWithin is whether an outer gate has given a request its key.
+func (g *Gate[R]) isWithin(ctx context.Context) bool {
+	control := FromContext(ctx)
+	return control != nil && control.isOutgoing == g.isOutgoing
 }
 
 // An Entry is what becomes of a request. With neither an answer, a ticket nor an error it passes.

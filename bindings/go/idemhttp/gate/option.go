@@ -14,6 +14,7 @@ type config[R any] struct {
 	scope           func(R) string
 	scopeUnlessSaid func(R) string
 	isGlobal        bool
+	isOutgoing      bool
 	key             func(R) string
 	says            func(R, []byte) []byte
 	render          func(R, Refusal) (string, []byte)
@@ -58,6 +59,11 @@ func GlobalScope[R any]() Option[R] {
 // ScopeUnlessSaid is ScopeBy for where neither that nor GlobalScope is said: for bindings.
 func ScopeUnlessSaid[R any](scope func(R) string) Option[R] {
 	return func(c *config[R]) { c.scopeUnlessSaid = scope }
+}
+
+// Outgoing is for bindings of clients: the gate's requests are sent, and not those that are served.
+func Outgoing[R any]() Option[R] {
+	return func(c *config[R]) { c.isOutgoing = true }
 }
 
 // InNamespace keeps the keys apart from those of other namespaces of the engine.

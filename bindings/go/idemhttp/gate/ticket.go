@@ -57,7 +57,7 @@ func newTicket[R any](
 		beat: max(millisOf(decision.Time)/3, time.Millisecond), maxRun: millisOf(decision.MaxRun),
 		begun: time.Now(), lost: make(chan struct{}),
 	}
-	t.control = &Control{r, t}
+	t.control = &Control{r, t, g.isOutgoing}
 	if len(g.executed)+len(g.interrupted) > 0 {
 		t.hooks = &hooksOf[R]{g, request}
 	}

@@ -1,0 +1,105 @@
+package idemhttp_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	idem "libidem.dev/go"
+	"libidem.dev/go/idemhttp"
+)
+
+// calling is a server whose handler sends a request of its own by a Transport, with the context of
+// the one that it serves. What is asked there is told, and answered when end is closed.
+func calling(t *testing.T, overrides idemhttp.Overrides) (
+	l *lab, asked chan string, end chan bool,
+) {
+	asked, end = make(chan string, 8), make(chan bool)
+	l = &lab{t: t, engine: open(t, idem.Config{})}
+	upstream := &lab{t: t}
+	upstream.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.URL.Path
+		<-end
+		io.WriteString(w, "of "+r.URL.Path)
+	}))
+	transport, err := idemhttp.NewTransport(nil, l.engine, idemhttp.Policy{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	client := &http.Client{Transport: transport}
+	gate, err := idemhttp.New(l.engine, ietf, idemhttp.GlobalScope())
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner := gate.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := upstream.url + r.Header.Get("X-Path")
+		call, _ := http.NewRequestWithContext(r.Context(), "GET", path, nil)
+		response, err := client.Do(call)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer response.Body.Close()
+		io.Copy(w, response.Body)
+	}))
+	l.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		inner.ServeHTTP(w, r.WithContext(idemhttp.WithOverrides(r.Context(), overrides)))
+	}))
+	return l, asked, end
+}
+
+// How a request differs from its policy was said of it, and not of what its handler sends: else one
+// client had another's answer.
+func TestOverridesAreOfTheInboundRequestAlone(t *testing.T) {
+	// A GET passes, whatever its key.
+	l, asked, end := calling(t, idemhttp.Overrides{Key: "the same"})
+	var all sync.WaitGroup
+	for _, path := range []string{"/alice", "/bob"} {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			r := l.request(context.Background(), "GET", "/", "", "")
+			r.Header.Set("X-Path", path)
+			if got := l.do(r); got.body != "of "+path {
+				t.Errorf("%s: %+v", path, got)
+			}
+		}()
+		if path == "/alice" {
+			<-asked
+		}
+	}
+	eventually(t, "the other one is sent, or waits", func() bool {
+		return len(asked) > 0 || l.engine.Stats().Waiters > 0
+	})
+	close(end)
+	all.Wait()
+}
+
+// That the request which is served has its key says nothing of those that its handler sends.
+func TestATransportInAGatedHandler(t *testing.T) {
+	l, asked, end := calling(t, idemhttp.Overrides{Wait: idem.None})
+	var all sync.WaitGroup
+	for _, key := range strings.Fields("1 2 3") {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			r := l.request(context.Background(), "POST", "/", key, "")
+			r.Header.Set("X-Path", "/rates")
+			if got := l.do(r); got.body != "of /rates" || got.isReplay() {
+				t.Errorf("%+v", got)
+			}
+		}()
+	}
+	eventually(t, "all have asked", func() bool {
+		return len(asked)+int(l.engine.Stats().Waiters) == 3
+	})
+	if len(asked) != 1 {
+		t.Errorf("sent %d times", len(asked))
+	}
+	close(end)
+	all.Wait()
+}
