@@ -76,8 +76,11 @@ func (r *httpRequest) Wait(
 		return r.waited(nil)
 	case <-ctx.Done():
 		e.giveUp(t)
-		r.Free()
-		return seam.Decision{}, contextError(ctx)
+		decision, err := r.waited(nil)
+		if err != nil {
+			return decision, err
+		}
+		return decision, contextError(ctx)
 	case <-e.closed:
 		select {
 		case <-t.ended:

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
@@ -79,5 +80,39 @@ func TestResponses(t *testing.T) {
 				t.Fatalf("%d calls, not %d", calls, test.calls)
 			}
 		})
+	}
+}
+
+// A deadline of an outer layer's ends a wait, and not with a response of nothing.
+func TestAWaitUnderADeadline(t *testing.T) {
+	engine, err := idem.Open(idem.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	policy := idemecho.Policy{Profile: idemecho.IETF, Wait: time.Minute}
+	idempotency, err := idemecho.New(engine, policy, idemecho.GlobalScope())
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, end := make(chan bool), make(chan bool)
+	e := echo.New()
+	e.Use(middleware.ContextTimeout(50*time.Millisecond), idempotency)
+	e.POST("/charge", func(c echo.Context) error { close(begun); <-end; return nil })
+	serve := func() *httptest.ResponseRecorder {
+		r, w := httptest.NewRequest("POST", "/charge", nil), httptest.NewRecorder()
+		r.Header.Set("Idempotency-Key", `"k"`)
+		e.ServeHTTP(w, r)
+		return w
+	}
+	first := make(chan int)
+	go func() { first <- serve().Code }()
+	<-begun
+	if got := serve(); got.Code != 409 || !strings.Contains(got.Body.String(), "outstanding") {
+		t.Errorf("%d %s", got.Code, got.Body)
+	}
+	close(end)
+	if got := <-first; got != 200 {
+		t.Error(got)
 	}
 }

@@ -70,8 +70,6 @@ func (m *middleware) handle(c *fiber.Ctx) error {
 		return readBody(c, room, within)
 	})
 	switch {
-	case entry.Err != nil:
-		return entry.Err
 	case entry.Answer != nil:
 		writeAnswer(c, entry.Answer)
 		return nil

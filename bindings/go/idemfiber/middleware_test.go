@@ -2,6 +2,7 @@ package idemfiber_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/middleware/recover"
@@ -177,5 +179,49 @@ func TestQueriesThatAreNoText(t *testing.T) {
 		if want := []string{" 200 ", " 422 "}[i]; !strings.Contains(line, want) {
 			t.Fatalf("%d: %q, not%s", i, line, want)
 		}
+	}
+}
+
+// A deadline of an outer handler's ends a wait, and not with an error of the server's.
+func TestAWaitUnderADeadline(t *testing.T) {
+	engine, err := idem.Open(idem.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	policy := idemfiber.Policy{Profile: idemfiber.IETF, Wait: time.Minute}
+	idempotency, err := idemfiber.New(engine, policy, idemfiber.GlobalScope())
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, end := make(chan bool), make(chan bool)
+	app := fiber.New()
+	app.Use(func(c *fiber.Ctx) error {
+		ctx, cancel := context.WithTimeout(c.UserContext(), 50*time.Millisecond)
+		defer cancel()
+		c.SetUserContext(ctx)
+		return c.Next()
+	}, idempotency)
+	app.Post("/charge", func(c *fiber.Ctx) error { close(begun); <-end; return nil })
+	serve := func() (int, string) {
+		r, _ := http.NewRequest("POST", "/charge", nil)
+		r.Header.Set("Idempotency-Key", `"k"`)
+		response, err := app.Test(r, -1)
+		if err != nil {
+			t.Error(err)
+			return 0, ""
+		}
+		body, _ := io.ReadAll(response.Body)
+		return response.StatusCode, string(body)
+	}
+	first := make(chan int)
+	go func() { status, _ := serve(); first <- status }()
+	<-begun
+	if status, body := serve(); status != 409 || !strings.Contains(body, "outstanding") {
+		t.Errorf("%d %s", status, body)
+	}
+	close(end)
+	if got := <-first; got != 200 {
+		t.Error(got)
 	}
 }

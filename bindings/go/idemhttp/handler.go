@@ -50,8 +50,6 @@ const (
 	Answered
 	// Executed: it was.
 	Executed
-	// Gone: its client went away while it waited.
-	Gone
 )
 
 // Serve takes a request through a gate: for bindings of frameworks made on net/http, whose requests
@@ -79,8 +77,6 @@ func Serve[R any](
 	case entry.Answer != nil:
 		writeAnswer(answers, r, entry.Answer)
 		return Answered
-	case entry.Err != nil:
-		return Gone
 	}
 	pass(r, next)
 	return Passed

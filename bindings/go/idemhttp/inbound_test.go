@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	idem "libidem.dev/go"
 	"libidem.dev/go/idemhttp"
@@ -102,4 +103,34 @@ func TestATransportInAGatedHandler(t *testing.T) {
 	}
 	close(end)
 	all.Wait()
+}
+
+// A deadline of the server's ends a wait, and not with a response of nothing.
+func TestAWaitUnderADeadlineOfTheServers(t *testing.T) {
+	l := &lab{t: t, engine: open(t, idem.Config{})}
+	gate, err := idemhttp.New(l.engine, patient, idemhttp.GlobalScope())
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, end := make(chan bool), make(chan bool)
+	inner := gate.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		close(begun)
+		<-end
+	}))
+	l.serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 50*time.Millisecond)
+		defer cancel()
+		inner.ServeHTTP(w, r.WithContext(ctx))
+	}))
+	first := make(chan answer)
+	go func() { first <- l.post("k", "x") }()
+	<-begun
+	got := l.post("k", "x")
+	if got.status != 409 || got.code() != "outstanding" || got.header.Get("Retry-After") == "" {
+		t.Errorf("%+v", got)
+	}
+	close(end)
+	if got := <-first; got.status != 200 {
+		t.Errorf("%+v", got)
+	}
 }

@@ -78,7 +78,8 @@ type Entry struct {
 	// Body is what was read of the request, if IsRead: all of it.
 	Body   []byte
 	IsRead bool
-	// Err: the context ended while the request waited. Nobody is there to be answered.
+	// Err: the context ended while the request waited. It may have been a deadline of the server's,
+	// so there is an answer besides.
 	Err error
 }
 
@@ -92,7 +93,11 @@ func (g *Gate[R]) Enter(ctx context.Context, request R, head *Head, read Read) E
 	switch {
 	case err == nil:
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		return Entry{Err: err}
+		entry.Err = err
+		if g.isOutgoing {
+			// Its caller has left.
+			entry.Answer = nil
+		}
 	default:
 		entry.Answer = fallback(err)
 	}
@@ -124,16 +129,13 @@ func (g *Gate[R]) enter(
 	if err == nil && decision.Kind == seam.Wait {
 		decision, err = r.Wait(ctx, decision)
 	}
-	if err != nil {
-		return entry, err
-	}
-	switch decision.Kind {
-	case seam.Answered:
+	switch {
+	case decision.Kind == seam.Answered:
 		entry.Answer = decision.Answer
-	case seam.Execute:
+	case decision.Kind == seam.Execute && err == nil:
 		entry.Ticket = newTicket(g, request, r, &decision)
 	}
-	return entry, nil
+	return entry, err
 }
 
 // complete says in a head whose it is, and how it differs from its policy.

@@ -32,8 +32,8 @@ type Request interface {
 	Claim(body, says []byte) (Decision, error)
 	// Refuse is for a body that did not come.
 	Refuse(fault Fault) (Decision, error)
-	// Wait waits as a decision says, and tells what came of it. With ctx's error there is nothing
-	// to be told: the request is over.
+	// Wait waits as a decision says, and tells what came of it. With ctx's error that is what is to
+	// be told where its time is up: the request is over.
 	Wait(ctx context.Context, decision Decision) (Decision, error)
 
 	Renew() error
