@@ -65,12 +65,17 @@ func pass(c echo.Context, next echo.HandlerFunc, r *http.Request) error {
 // execute calls the handler, whose response goes to where it is held.
 func execute(c echo.Context, next echo.HandlerFunc, w *idemhttp.Writer, r *http.Request) {
 	response, request := c.Response(), c.Request()
-	outer := response.Writer
+	before, hasReturned := *response, false
 	c.SetRequest(r)
 	response.Writer = w
 	defer func() {
 		c.SetRequest(request)
-		response.Writer = outer
+		response.Writer = before.Writer
+		if !hasReturned && w.Holds() {
+			// What it has written is not sent: who recovers may answer.
+			response.Committed = before.Committed
+			response.Status, response.Size = before.Status, before.Size
+		}
 	}()
 	if err := next(c); err != nil {
 		// What its error handler writes is what the status is of.
@@ -79,4 +84,5 @@ func execute(c echo.Context, next echo.HandlerFunc, w *idemhttp.Writer, r *http.
 	if !response.Committed {
 		response.WriteHeader(http.StatusOK)
 	}
+	hasReturned = true
 }

@@ -36,6 +36,10 @@ func TestResponses(t *testing.T) {
 			`{"message":"Internal Server Error"}` + "\n", 2},
 		"a panic": {func(c echo.Context) error { panic("planned") }, 500,
 			`{"message":"Internal Server Error"}` + "\n", 2},
+		"a panic after a response": {func(c echo.Context) error {
+			c.String(201, "half")
+			panic("planned")
+		}, 500, `{"message":"Internal Server Error"}` + "\n", 2},
 		"what it says": {func(c echo.Context) error {
 			_ = idemecho.Control(c).Keep()
 			return errors.New("planned")

@@ -71,6 +71,9 @@ func (w *Writer) Header() http.Header { return w.header }
 // Status is the status that was written; 0: none yet.
 func (w *Writer) Status() int { return w.status }
 
+// Holds is whether nothing of the response was sent.
+func (w *Writer) Holds() bool { return w.phase == holds }
+
 // WriteHeader writes the status. Informational ones are sent at once.
 func (w *Writer) WriteHeader(status int) {
 	if status < 100 || status > 999 {
