@@ -13,6 +13,7 @@ package idemgin
 
 import (
 	"bufio"
+	"io"
 	"net"
 	"net/http"
 
@@ -132,6 +133,14 @@ func (w *writer) WriteString(s string) (int, error) {
 	w.WriteHeaderNow()
 	n, err := w.Writer.WriteString(s)
 	w.size += n
+	return n, err
+}
+
+// ReadFrom is of io.Copy, and so of http.ServeContent and gin's DataFromReader.
+func (w *writer) ReadFrom(from io.Reader) (int64, error) {
+	w.WriteHeaderNow()
+	n, err := w.Writer.ReadFrom(from)
+	w.size += int(n)
 	return n, err
 }
 

@@ -88,6 +88,13 @@ func TestResponses(t *testing.T) {
 		"the context": {func(c *gin.Context) {
 			_ = idemgin.Control(c).Release()
 		}, "/charge", 200, "", 2},
+		"a reader": {func(c *gin.Context) {
+			text := struct{ io.Reader }{strings.NewReader("text")}
+			c.DataFromReader(201, 4, "text/plain", text, nil)
+			if !c.Writer.Written() || c.Writer.Size() != 4 || c.Writer.Status() != 201 {
+				t.Error("not written")
+			}
+		}, "/charge", 201, "text", 1},
 		"a writer of gin's": {func(c *gin.Context) {
 			if c.Writer.Written() || c.Writer.Size() != -1 || c.Writer.Status() != 200 {
 				t.Error("written before it is")
