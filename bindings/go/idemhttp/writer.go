@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -319,13 +320,17 @@ func (w *Writer) finish() {
 	if w.phase == holds {
 		to = w.sent
 	}
+	announced := announcedIn(w.sent)
 	for name, values := range trailers {
-		to[http.TrailerPrefix+name] = values
+		if !slices.Contains(announced, name) {
+			to[http.TrailerPrefix+name] = values
+		}
 	}
 	if w.phase == holds {
 		w.sendHead()
 		w.sendHeld()
 	}
+	setAnnounced(w.to, announced, trailers)
 }
 
 // isLost is whether it was done, and is not kept: of a response that is longer than that what
@@ -382,23 +387,12 @@ func (w *Writer) trailers() http.Header {
 			delete(w.sent, name)
 		}
 	}
-	for _, line := range w.sent["Trailer"] {
-		for name := range strings.SplitSeq(line, ",") {
-			name = http.CanonicalHeaderKey(strings.TrimSpace(name))
-			if values := w.header[name]; len(values) > 0 && isTrailer(name) {
-				set(name, values)
-			}
+	for _, name := range announcedIn(w.sent) {
+		if values := w.header[name]; len(values) > 0 {
+			set(name, values)
 		}
 	}
 	return trailers
-}
-
-func isTrailer(name string) bool {
-	switch name {
-	case "", "Content-Length", "Transfer-Encoding", "Trailer":
-		return false
-	}
-	return true
 }
 
 // stopWatching lets the client's end be nobody's concern any more.

@@ -77,6 +77,18 @@ func TestAResponseIsAsWithoutTheGate(t *testing.T) {
 			io.WriteString(w, "text")
 			w.Header().Set("X-End", "yes")
 		}},
+		"trailers that are fields too": {handle: func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Trailer", "X-End, X-Same")
+			w.Header().Set("X-End", "no")
+			w.Header().Set("X-Same", "yes")
+			io.WriteString(w, "text")
+			w.Header().Set("X-End", "yes")
+		}},
+		"trailers after nothing": {handle: func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Trailer", "X-End")
+			w.WriteHeader(http.StatusCreated)
+			w.Header().Set("X-End", "yes")
+		}},
 		"flushed": {handle: func(w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, "te")
 			w.(http.Flusher).Flush()
