@@ -252,10 +252,7 @@ func (w *Writer) FlushError() error {
 		return err
 	}
 	if w.phase == holds && w.streams != nil && w.hasBody() && w.streams() {
-		w.sniff()
-		w.phase = tees
-		w.sendHead()
-		w.sendHeld()
+		w.tee()
 	}
 	if w.phase == holds {
 		return nil
@@ -265,8 +262,21 @@ func (w *Writer) FlushError() error {
 	return err
 }
 
-// Hijack takes the connection over. The request counts as done then, and its response as lost.
+// tee sends what is held, and from here on whatever comes, which is held as well.
+func (w *Writer) tee() {
+	w.sniff()
+	w.phase = tees
+	w.sendHead()
+	w.sendHeld()
+}
+
+// Hijack takes the connection over, after what was written until then is sent. The request counts
+// as done then, and its response as lost.
 func (w *Writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if w.phase == holds && w.status != 0 {
+		w.tee()
+		_ = w.FlushError()
+	}
 	connection, buffered, err := http.NewResponseController(w.to).Hijack()
 	if err == nil {
 		w.phase = hijacked

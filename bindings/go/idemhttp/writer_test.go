@@ -266,6 +266,28 @@ func TestAConnectionThatIsTakenOver(t *testing.T) {
 	l.executed(1)
 }
 
+func TestAConnectionThatIsTakenOverAfterAStatus(t *testing.T) {
+	l := newLab(t, ietf, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Connection", "upgrade")
+		w.Header().Set("Upgrade", "mine")
+		w.WriteHeader(http.StatusSwitchingProtocols)
+		connection, buffered, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer connection.Close()
+		buffered.WriteString("mine")
+		buffered.Flush()
+	})
+	got := l.post("k", "x")
+	if got.status != 101 || got.header.Get("Upgrade") != "mine" || got.body != "mine" {
+		t.Fatalf("%+v", got)
+	}
+	eventually(t, "it is settled", func() bool { return l.post("k", "x").code() == "answered" })
+	l.executed(1)
+}
+
 func TestAControllerFindsTheConnection(t *testing.T) {
 	l := newLab(t, ietf, func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
