@@ -85,10 +85,12 @@ func Serve[R any](
 // pass has a request served as if there were no gate. How it differs from the policy was said of
 // it, and not of what its handler sends.
 func pass(r *http.Request, next func(*Writer, *http.Request)) {
+	own := r
 	if ctx := gate.WithoutOverrides(r.Context()); ctx != r.Context() {
-		r = r.WithContext(ctx)
+		own = r.WithContext(ctx)
 	}
-	next(nil, r)
+	defer giveForm(r, own)
+	next(nil, own)
 }
 
 // execute runs the handler, and settles the request by what it wrote.
@@ -115,8 +117,17 @@ func execute(
 		}
 		defer to.stopWatching()
 	}
-	next(to, withBody(r, ctx, &entry))
+	own := withBody(r, ctx, &entry)
+	defer giveForm(r, own)
+	next(to, own)
 	to.finish()
+}
+
+// giveForm gives a form's files to the request whose server removes them.
+func giveForm(to, own *http.Request) {
+	if to.MultipartForm == nil {
+		to.MultipartForm = own.MultipartForm
+	}
 }
 
 var heads = sync.Pool{New: func() any { return new(gate.Head) }}

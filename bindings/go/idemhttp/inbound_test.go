@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -133,4 +134,29 @@ func TestAWaitUnderADeadlineOfTheServers(t *testing.T) {
 	if got := <-first; got.status != 200 {
 		t.Errorf("%+v", got)
 	}
+}
+
+// The files of a form that did not fit into memory are removed with the request, as without a gate.
+func TestFilesOfAFormAreRemoved(t *testing.T) {
+	directory := t.TempDir()
+	t.Setenv("TMPDIR", directory)
+	l := newLab(t, ietf, func(w http.ResponseWriter, r *http.Request) {
+		if err := r.ParseMultipartForm(1); err != nil {
+			t.Error(err)
+		}
+		if files, _ := os.ReadDir(directory); len(files) != 1 {
+			t.Errorf("%d files", len(files))
+		}
+	})
+	body := "--b\r\nContent-Disposition: form-data; name=f; filename=x\r\n\r\n" +
+		strings.Repeat("long", 100000) + "\r\n--b--\r\n"
+	r := l.request(context.Background(), "POST", "/", "k", body)
+	r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+	if got := l.do(r); got.status != 200 {
+		t.Fatalf("%+v", got)
+	}
+	eventually(t, "the file is removed", func() bool {
+		files, err := os.ReadDir(directory)
+		return err == nil && len(files) == 0
+	})
 }
