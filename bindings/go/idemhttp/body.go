@@ -32,6 +32,15 @@ func readBody(
 	return readAside(body, room, within)
 }
 
+// atMost is a time in which a body may come, which is no longer than its server has for it.
+func atMost(ctx context.Context, within time.Duration) time.Duration {
+	server, _ := ctx.Value(http.ServerContextKey).(*http.Server)
+	if server == nil || server.ReadTimeout <= 0 {
+		return within
+	}
+	return min(within, server.ReadTimeout)
+}
+
 // readAside reads in a goroutine of its own.
 func readAside(body io.Reader, room int, within time.Duration) ([]byte, gate.Fault) {
 	type read struct {

@@ -67,7 +67,7 @@ func Serve[R any](
 	head := heads.Get().(*gate.Head)
 	headOf(head, r, path, r.Host)
 	entry := g.Enter(ctx, of, head, func(room int, within time.Duration) ([]byte, gate.Fault) {
-		return readBody(w, r.Body, room, within)
+		return readBody(w, r.Body, room, atMost(ctx, within))
 	})
 	putHead(head)
 	switch {

@@ -1,9 +1,12 @@
 package idemhttp_test
 
 import (
+	"bufio"
 	"context"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"sync"
@@ -159,4 +162,29 @@ func TestFilesOfAFormAreRemoved(t *testing.T) {
 		files, err := os.ReadDir(directory)
 		return err == nil && len(files) == 0
 	})
+}
+
+// A server's own time for reading holds, where the policy has more.
+func TestAServersReadTimeoutHolds(t *testing.T) {
+	engine := open(t, idem.Config{})
+	gate, err := idemhttp.New(engine, ietf, idemhttp.GlobalScope())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(gate.Handler(http.NotFoundHandler()))
+	server.Config.ReadTimeout = 100 * time.Millisecond
+	server.Start()
+	defer server.Close()
+	connection, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	io.WriteString(connection, "POST / HTTP/1.1\r\nHost: x\r\nIdempotency-Key: \"k\"\r\n"+
+		"Content-Length: 9\r\n\r\nhalf")
+	connection.SetReadDeadline(time.Now().Add(5 * time.Second))
+	line, err := bufio.NewReader(connection).ReadString('\n')
+	if err != nil || !strings.Contains(line, " 408 ") {
+		t.Fatal(line, err)
+	}
 }
