@@ -22,6 +22,9 @@
 // after the key was released, or what else the policy says. If it is slower than its lease, that is
 // kept alive, up to MaxRun.
 //
+// Limits on time, as http.TimeoutHandler, go outside of the gate. Within it their answer would be
+// taken for the handler's, which goes on: a 503 gives the key free, and a retry executes beside it.
+//
 // A handler sees and drives what becomes of its request by FromContext. What is set in the header
 // by layers outside of this one is not stored with the response, and stays in replays, unless the
 // handler has set it anew.
