@@ -120,6 +120,7 @@ type outgoing struct {
 	t      *Transport
 	head   *gate.Head
 	entry  *gate.Entry
+	caller context.Context
 	cancel context.CancelFunc
 	// What came of it is sent here; nobody else has it.
 	done chan arrival
@@ -138,7 +139,9 @@ func (t *Transport) send(
 ) (*http.Response, error) {
 	ctx := r.Context()
 	inner, cancel := context.WithCancel(gate.NewContext(context.WithoutCancel(ctx), entry.Ticket))
-	o := &outgoing{t: t, head: head, entry: entry, cancel: cancel, done: make(chan arrival, 1)}
+	o := &outgoing{
+		t: t, head: head, entry: entry, caller: ctx, cancel: cancel, done: make(chan arrival, 1),
+	}
 	own := withBody(r, inner, entry)
 	if own.GetBody != nil && entry.IsRead {
 		body := entry.Body
@@ -274,7 +277,7 @@ func (o *outgoing) store(response *http.Response, held []byte, ticket *gate.Tick
 }
 
 // resume gives a response a body: what is held, the rest, and an error after that. The call's
-// context ends when it is closed.
+// context ends when it is closed; where there is a rest, also when its caller's does.
 func (o *outgoing) resume(response *http.Response, held []byte, rest io.ReadCloser, err error) {
 	if rest == nil {
 		o.cancel()
@@ -285,51 +288,9 @@ func (o *outgoing) resume(response *http.Response, held []byte, rest io.ReadClos
 			return
 		}
 	}
-	response.Body = &resumed{held: held, rest: rest, err: err, cancel: o.cancel}
-}
-
-// switched is the connection after a switch of protocols.
-type switched struct {
-	io.ReadWriteCloser
-	cancel context.CancelFunc
-}
-
-func (s *switched) Close() error {
-	defer s.cancel()
-	return s.ReadWriteCloser.Close()
-}
-
-// resumed is a body of which some was read already.
-type resumed struct {
-	held   []byte
-	rest   io.ReadCloser
-	err    error
-	cancel context.CancelFunc
-}
-
-func (b *resumed) Read(p []byte) (int, error) {
-	if len(b.held) > 0 {
-		n := copy(p, b.held)
-		b.held = b.held[n:]
-		return n, nil
+	body := &resumed{held: held, rest: rest, err: err, caller: o.caller, cancel: o.cancel}
+	if rest != nil {
+		body.unwatch = context.AfterFunc(o.caller, o.cancel)
 	}
-	switch {
-	case b.err != nil:
-		return 0, b.err
-	case b.rest == nil:
-		return 0, io.EOF
-	}
-	return b.rest.Read(p)
-}
-
-func (b *resumed) Close() error {
-	b.cancel()
-	b.held = nil
-	if b.err == nil {
-		b.err = http.ErrBodyReadAfterClose
-	}
-	if b.rest == nil {
-		return nil
-	}
-	return b.rest.Close()
+	response.Body = body
 }
