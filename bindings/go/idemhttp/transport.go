@@ -2,6 +2,7 @@ package idemhttp
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"log"
@@ -28,9 +29,11 @@ import (
 //
 // What is added to a request further in, as credentials, must be the same for all of them.
 type Transport struct {
-	base   http.RoundTripper
-	gate   *gate.Gate[*http.Request]
-	errors sharedErrors
+	base http.RoundTripper
+	gate *gate.Gate[*http.Request]
+	// Whether a request is its own key.
+	hasNoKeys bool
+	errors    sharedErrors
 }
 
 var transports atomic.Uint64
@@ -53,7 +56,11 @@ func NewTransport(
 	if err != nil {
 		return nil, err
 	}
-	return &Transport{base: base, gate: made}, nil
+	var said struct{ Identity string }
+	if err := json.Unmarshal([]byte(made.Policy()), &said); err != nil {
+		return nil, err
+	}
+	return &Transport{base: base, gate: made, hasNoKeys: said.Identity == "fingerprint"}, nil
 }
 
 // CloseIdleConnections is the base's.
@@ -79,6 +86,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	head := new(gate.Head)
 	headOf(head, r, path, authorityOf(r))
 	head.Method = method
+	since := t.errors.now()
 	entry := t.gate.Enter(ctx, r, head, func(room int, within time.Duration) ([]byte, gate.Fault) {
 		if r.Body == nil || r.Body == http.NoBody {
 			return nil, gate.NoFault
@@ -97,31 +105,37 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	case entry.Answer == nil:
 		return t.send(r, head, &entry)
 	case entry.Answer.Refusal == "given-up":
-		if err := t.errors.find(t.identity(head, entry.Body)); err != nil {
+		if err := t.errors.find(t.identity(head, entry.Body), since); err != nil {
 			return nil, err
 		}
 	}
 	return responseOf(r, entry.Answer), nil
 }
 
-// identity is what stands for a request among errors.
+// identity is what stands for a request among errors; empty where none are shared. What the
+// embedder's FingerprintBy says is not in it.
 func (t *Transport) identity(head *gate.Head, body []byte) string {
-	identity := head.Scope + "\x00" + head.Key
-	if head.Key == "" {
-		if bits, err := t.gate.Fingerprint(head, body); err == nil {
-			identity += string(bits[:])
-		}
+	switch {
+	case !t.hasNoKeys:
+		// Their calls are interrupted by an error: the next one who waits executes.
+		return ""
+	case head.Key != "":
+		return head.Scope + "\x00key\x00" + head.Key
 	}
-	return identity
+	bits, err := t.gate.Fingerprint(head, body)
+	if err != nil {
+		return ""
+	}
+	return head.Scope + "\x00says\x00" + string(bits[:])
 }
 
 // outgoing is a call that is made for whoever waits for it.
 type outgoing struct {
-	t      *Transport
-	head   *gate.Head
-	entry  *gate.Entry
-	caller context.Context
-	cancel context.CancelFunc
+	t        *Transport
+	entry    *gate.Entry
+	identity string
+	caller   context.Context
+	cancel   context.CancelFunc
 	// What came of it is sent here; nobody else has it.
 	done chan arrival
 }
@@ -140,7 +154,8 @@ func (t *Transport) send(
 	ctx := r.Context()
 	inner, cancel := context.WithCancel(gate.NewContext(context.WithoutCancel(ctx), entry.Ticket))
 	o := &outgoing{
-		t: t, head: head, entry: entry, caller: ctx, cancel: cancel, done: make(chan arrival, 1),
+		t: t, entry: entry, identity: t.identity(head, entry.Body), caller: ctx, cancel: cancel,
+		done: make(chan arrival, 1),
 	}
 	own := withBody(r, inner, entry)
 	if own.GetBody != nil && entry.IsRead {
@@ -151,6 +166,7 @@ func (t *Transport) send(
 	}
 	//lint:ignore SA1019 net/http's older way to cancel is its own caller's as well
 	own.Cancel = nil
+	t.errors.begin(o.identity)
 	go o.run(own)
 	select {
 	case came := <-o.done:
@@ -213,10 +229,8 @@ func (o *outgoing) run(r *http.Request) {
 		ticket.End()
 		o.done <- came
 	}()
-	response, err := o.t.base.RoundTrip(r)
+	response, err := o.call(r)
 	if err != nil {
-		// Before they are told that it was given up.
-		o.t.errors.put(o.t.identity(o.head, o.entry.Body), err)
 		ticket.Fail()
 		o.cancel()
 		came = arrival{err: err}
@@ -224,6 +238,13 @@ func (o *outgoing) run(r *http.Request) {
 	}
 	o.hold(response, ticket)
 	came = arrival{response: response}
+}
+
+// call is over among errors before its ticket ends, also if the base panics: by then those who wait
+// look for the error, and the next call may begin.
+func (o *outgoing) call(r *http.Request) (response *http.Response, err error) {
+	defer func() { o.t.errors.end(o.identity, err) }()
+	return o.t.base.RoundTrip(r)
 }
 
 var errGoexit = errors.New("idemhttp: the RoundTripper exited its goroutine")

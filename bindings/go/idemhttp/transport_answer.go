@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 
 	"libidem.dev/go/idemhttp/gate"
 )
@@ -64,36 +63,4 @@ func hasField(header http.Header, name string) bool {
 		}
 	}
 	return false
-}
-
-// sharedErrors are the last errors of calls, for those who are told that theirs was given up. An
-// error is there before they are told.
-type sharedErrors struct {
-	lock  sync.Mutex
-	known map[string]error
-	order []string
-	next  int
-}
-
-// How many errors are remembered.
-const errorsKept = 256
-
-func (s *sharedErrors) put(identity string, err error) {
-	s.lock.Lock()
-	defer s.lock.Unlock()
-	if s.known == nil {
-		s.known, s.order = make(map[string]error), make([]string, errorsKept)
-	}
-	if _, ok := s.known[identity]; !ok {
-		delete(s.known, s.order[s.next])
-		s.order[s.next] = identity
-		s.next = (s.next + 1) % errorsKept
-	}
-	s.known[identity] = err
-}
-
-func (s *sharedErrors) find(identity string) error {
-	s.lock.Lock()
-	defer s.lock.Unlock()
-	return s.known[identity]
 }
