@@ -25,7 +25,9 @@ import (
 // A caller whose context ends gets that error; the call goes on for the others, for as long as
 // MaxRun. A response that is longer than ResponseMax, or has no end (text/event-stream, a switch of
 // protocols), goes to the one who made the call; those who wait make theirs. Who waits in vain for
-// as long as the policy says gets an answer of 504, with the usual problem details.
+// as long as the policy says gets an answer of 504, with the usual problem details. Where requests
+// have no keys, one that cannot be shared is sent by itself: there is no room, the engine is closed,
+// its body is longer than BodyMax.
 //
 // What is added to a request further in, as credentials, must be the same for all of them.
 type Transport struct {
@@ -87,19 +89,22 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	headOf(head, r, path, authorityOf(r))
 	head.Method = method
 	since := t.errors.now()
-	entry := t.gate.Enter(ctx, r, head, func(room int, within time.Duration) ([]byte, gate.Fault) {
-		if r.Body == nil || r.Body == http.NoBody {
-			return nil, gate.NoFault
-		}
-		return readAside(r.Body, room, within)
-	})
+	taken := takenBody{body: r.Body}
+	entry := t.gate.Enter(ctx, r, head, taken.read)
 	if entry.Ticket == nil && entry.Answer == nil && entry.Err == nil {
 		return t.base.RoundTrip(r)
+	}
+	if entry.Answer != nil && taken.err == nil && t.isToBeSent(head, &entry, since) {
+		if again := taken.again(r); again != nil {
+			return t.base.RoundTrip(again)
+		}
 	}
 	if r.Body != nil && (entry.IsRead || entry.Ticket == nil) {
 		_ = r.Body.Close()
 	}
 	switch {
+	case taken.err != nil:
+		return nil, taken.err
 	case entry.Err != nil:
 		return nil, entry.Err
 	case entry.Answer == nil:
@@ -110,6 +115,21 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	return responseOf(r, entry.Answer), nil
+}
+
+// isToBeSent is whether a request that is refused is to be sent all the same: it is its own key, so
+// this only saves work, and no server has said what the answer would say.
+func (t *Transport) isToBeSent(head *gate.Head, entry *gate.Entry, since uint64) bool {
+	if !t.hasNoKeys || head.Key != "" {
+		return false
+	}
+	switch entry.Answer.Refusal {
+	case "too-many-keys", "no-room", "closing", "body-too-large":
+		return true
+	case "given-up":
+		return t.errors.find(t.identity(head, entry.Body), since) == nil
+	}
+	return false
 }
 
 // identity is what stands for a request among errors; empty where none are shared. What the

@@ -1,11 +1,82 @@
 package idemhttp
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
 	"sync"
+	"time"
+
+	"libidem.dev/go/idemhttp/gate"
 )
+
+// takenBody is a request's body, of which some may be read before it is sent.
+type takenBody struct {
+	body io.ReadCloser
+	held []byte
+	// Why it could not be read.
+	err error
+	// The end was reached.
+	isWhole bool
+	// Somebody is still reading.
+	isStuck bool
+}
+
+// read reads all of it: at most room bytes, in this time.
+func (b *takenBody) read(room int, within time.Duration) ([]byte, gate.Fault) {
+	if b.body == nil || b.body == http.NoBody {
+		return nil, gate.NoFault
+	}
+	type read struct {
+		held []byte
+		err  error
+	}
+	done := make(chan read, 1)
+	go func() {
+		held, err := io.ReadAll(io.LimitReader(b.body, int64(room)+1))
+		done <- read{held, err}
+	}()
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	select {
+	case read := <-done:
+		b.held, b.err = read.held, read.err
+	case <-timer.C:
+		b.isStuck = true
+		return nil, gate.TooSlow
+	}
+	switch {
+	case b.err != nil:
+		return nil, gate.CutOff
+	case len(b.held) > room:
+		return nil, gate.TooLarge
+	}
+	b.isWhole = true
+	return b.held, gate.NoFault
+}
+
+// again is the request with its whole body: what was read, and the rest. It is nil if that is lost.
+func (b *takenBody) again(r *http.Request) *http.Request {
+	switch {
+	case b.isStuck:
+		return nil
+	case b.isWhole:
+		_ = b.body.Close()
+		return withBody(r, r.Context(), &gate.Entry{Body: b.held, IsRead: true})
+	case b.held == nil:
+		return r
+	}
+	again := r.WithContext(r.Context())
+	again.Body = &joined{io.MultiReader(bytes.NewReader(b.held), b.body), b.body}
+	return again
+}
+
+// joined is a body of which some was read, and the rest is closed.
+type joined struct {
+	io.Reader
+	io.Closer
+}
 
 // switched is the connection after a switch of protocols.
 type switched struct {
