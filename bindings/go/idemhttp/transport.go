@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -23,11 +22,11 @@ import (
 // or authorize a response.
 //
 // A caller whose context ends gets that error; the call goes on for the others, for as long as
-// MaxRun. A response that is longer than ResponseMax, or has no end (text/event-stream, a switch of
-// protocols), goes to the one who made the call; those who wait make theirs. Who waits in vain for
-// as long as the policy says gets an answer of 504, with the usual problem details. Where requests
-// have no keys, one that cannot be shared is sent by itself: there is no room, the engine is closed,
-// its body is longer than BodyMax.
+// MaxRun. A response that is longer than ResponseMax, or has no end (text/event-stream and its
+// like, a switch of protocols), goes to the one who made the call; those who wait make theirs. Who
+// waits in vain for as long as the policy says gets an answer of 504, with the usual problem
+// details. Where requests have no keys, one that cannot be shared is sent by itself: there is no
+// room, the engine is closed, its body is longer than BodyMax.
 //
 // What is added to a request further in, as credentials, must be the same for all of them.
 type Transport struct {
@@ -274,9 +273,8 @@ var errGoexit = errors.New("idemhttp: the RoundTripper exited its goroutine")
 func (o *outgoing) hold(response *http.Response, ticket *gate.Ticket) {
 	most := ticket.ResponseMax()
 	body := response.Body
-	mediaType, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
 	isEndless := response.StatusCode == http.StatusSwitchingProtocols ||
-		strings.EqualFold(strings.TrimSpace(mediaType), "text/event-stream")
+		isStream(response.Header.Get("Content-Type"))
 	isHead := response.Request != nil && response.Request.Method == http.MethodHead
 	if isEndless || (response.ContentLength > int64(most) && !isHead) {
 		ticket.Lose(statusOf(response.StatusCode), false)

@@ -64,3 +64,15 @@ func hasField(header http.Header, name string) bool {
 	}
 	return false
 }
+
+// isStream is whether what has this media type comes piece by piece, and may have no end.
+func isStream(contentType string) bool {
+	mediaType, _, _ := strings.Cut(contentType, ";")
+	mediaType = strings.ToLower(strings.TrimSpace(mediaType))
+	switch mediaType {
+	case "text/event-stream", "application/x-ndjson", "application/json-seq",
+		"multipart/x-mixed-replace":
+		return true
+	}
+	return strings.HasPrefix(mediaType, "application/grpc")
+}

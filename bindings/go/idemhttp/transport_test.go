@@ -216,13 +216,26 @@ func TestWhatIsTooLongIsEachOnesOwn(t *testing.T) {
 	}
 }
 
-func TestEventsComeAsTheyAreSent(t *testing.T) {
+func TestStreamsComeAsTheyAreSent(t *testing.T) {
+	for _, mediaType := range []string{
+		"text/event-stream; charset=utf-8", "application/x-ndjson", "application/json-seq",
+		"Multipart/X-Mixed-Replace;boundary=b", "application/grpc", "application/grpc-web+proto",
+	} {
+		t.Run(mediaType, func(t *testing.T) { comesAsItIsSent(t, mediaType) })
+	}
+}
+
+func comesAsItIsSent(t *testing.T, mediaType string) {
 	more := make(chan bool)
 	o := newOutside(t, idemhttp.Policy{}, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+		w.Header().Set("Content-Type", mediaType)
 		io.WriteString(w, "one")
 		w.(http.Flusher).Flush()
-		<-more
+		select {
+		case <-more:
+		case <-time.After(2 * time.Second):
+			// It is held back.
+		}
 		io.WriteString(w, "two")
 	})
 	close(o.end)
@@ -235,7 +248,11 @@ func TestEventsComeAsTheyAreSent(t *testing.T) {
 	if _, err := io.ReadFull(response.Body, event); err != nil || string(event) != "one" {
 		t.Fatal(string(event), err)
 	}
-	close(more)
+	select {
+	case more <- true:
+	case <-time.After(time.Second):
+		t.Fatal("it came when all of it had")
+	}
 	if rest, err := io.ReadAll(response.Body); err != nil || string(rest) != "two" {
 		t.Fatal(string(rest), err)
 	}
