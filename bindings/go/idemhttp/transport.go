@@ -18,8 +18,12 @@ import (
 
 // A Transport sends identical requests once: whoever asks while the first one is under way gets its
 // response, with a body of its own, or the error that it failed with. What is identical is what the
-// policy counts; with the profile Coalesce method, address, body, and the header fields that choose
-// or authorize a response.
+// policy counts; with the profile Coalesce method, address, body, and the header fields Accept and
+// Accept-*, Authorization, Cookie, If-*, Origin and Range. Others do not count: where X-Api-Key or
+// its like says who asks, or chooses a response, it must be added, or one gets what is another's.
+// The list in Policy.Text is all that counts, so it has the ones above as well:
+//
+//	{"profile": "coalesce", "says": {"headers": ["accept", "authorization", "x-api-key"]}}
 //
 // A caller whose context ends gets that error; the call goes on for the others, for as long as
 // MaxRun. A response that is longer than ResponseMax, or has no end (text/event-stream and its

@@ -2,6 +2,7 @@ package idemhttp_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -131,6 +132,42 @@ func TestWhatIsDifferentGoesOut(t *testing.T) {
 		}
 	}
 	o.called(5)
+}
+
+// The comment of Transport names them.
+func TestHeadersThatCount(t *testing.T) {
+	headers := func(policy idemhttp.Policy) string {
+		text, err := policy.Whole()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var whole struct{ Says struct{ Headers []string } }
+		if err := json.Unmarshal([]byte(text), &whole); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(whole.Says.Headers, " ")
+	}
+	if all := headers(idemhttp.Policy{Profile: idemhttp.Coalesce}); all != "accept accept-charset "+
+		"accept-encoding accept-language authorization cookie if-match if-modified-since "+
+		"if-none-match if-range if-unmodified-since origin range" {
+		t.Fatal(all)
+	}
+	own := idemhttp.Policy{Text: `{"profile": "coalesce", "says": {"headers": ["x-api-key"]}}`}
+	if all := headers(own); all != "x-api-key" {
+		t.Fatal(all)
+	}
+	o := newOutside(t, own, func(w http.ResponseWriter, r *http.Request) {})
+	answers := make(chan answer)
+	for _, key := range []string{"one", "two"} {
+		go func() { answers <- o.get(context.Background(), "/", "X-Api-Key", key) }()
+		<-o.begun
+	}
+	close(o.end)
+	for range 2 {
+		if got := <-answers; got.status != 200 {
+			t.Fatalf("%+v", got)
+		}
+	}
 }
 
 func TestErrorsAreShared(t *testing.T) {
