@@ -14,7 +14,9 @@ import (
 
 // echo is a base that answers with the request's body.
 var echo = roundTrip(func(r *http.Request) (*http.Response, error) {
-	response := &http.Response{StatusCode: 200, Header: http.Header{}, Body: http.NoBody, Request: r}
+	response := &http.Response{
+		StatusCode: 200, Header: http.Header{}, Body: http.NoBody, Request: r,
+	}
 	if r.Body != nil {
 		defer r.Body.Close()
 		body, err := io.ReadAll(r.Body)
@@ -72,11 +74,12 @@ func TestWithoutAnEngineAllIsSent(t *testing.T) {
 func TestWhoHasNoRoomToWaitIsSent(t *testing.T) {
 	engine := open(t, idem.Config{Records: 1024, Bytes: 1 << 20, Waiters: 1})
 	begun, end := make(chan bool, 10), make(chan bool)
-	transport, err := idemhttp.NewTransport(roundTrip(func(r *http.Request) (*http.Response, error) {
+	base := roundTrip(func(r *http.Request) (*http.Response, error) {
 		begun <- true
 		<-end
 		return echo(r)
-	}), engine, posts)
+	})
+	transport, err := idemhttp.NewTransport(base, engine, posts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +138,8 @@ func TestABodyThatIsTooLongIsSentWhole(t *testing.T) {
 		t.Fatal(status, len(got), err, body.count)
 	}
 	keyed := idemhttp.Policy{Profile: idemhttp.IETF, BodyMax: 1000}
-	if status, _, err := post(t, newEcho(t, engine, keyed), strings.NewReader(long)); status != 413 {
+	keeping := newEcho(t, engine, keyed)
+	if status, _, err := post(t, keeping, strings.NewReader(long)); status != 413 {
 		t.Fatal(status, err)
 	}
 }
