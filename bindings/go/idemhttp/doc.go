@@ -28,4 +28,7 @@
 // A handler sees and drives what becomes of its request by FromContext. What is set in the header
 // by layers outside of this one is not stored with the response, and stays in replays, unless the
 // handler has set it anew.
+//
+// When the engine is closed a gate answers 503 to every request, also to those that would pass:
+// stop the server first.
 package idemhttp

@@ -19,8 +19,10 @@ import (
 	idem "libidem.dev/go"
 )
 
-// A Harness is an engine of few records on a manual clock, without a helper thread. Its methods end
-// the test where they cannot do what they are asked for.
+// A Harness is an engine of few records on a manual clock, without a helper thread. What Go times,
+// as the Wait of a policy and the renewals of a handler at work, goes by the system's clock.
+//
+// Its methods end the test where they cannot do what they are asked for.
 type Harness struct {
 	Engine *idem.Engine
 	Clock  *idem.Clock
