@@ -35,7 +35,7 @@ static idem_http_head_t *with_key(post *post, const char *key) {
 }
 
 static bool is(idem_bytes_t bytes, const char *wanted) {
-    return bytes.len == strlen(wanted) && !memcmp(bytes.data, wanted, bytes.len);
+    return bytes.len == strlen(wanted) && (!bytes.len || !memcmp(bytes.data, wanted, bytes.len));
 }
 
 /* The value of a field that is there once. */
