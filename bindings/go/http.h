@@ -175,8 +175,7 @@ static inline idem_http_field_t *idemgo_http_room(idem_http_field_t *own, uint64
 
 static inline void idemgo_http_head(idem_http_head_t *head, const idemgo_http_head_t *from, const uint8_t *at) {
     static const uint8_t nothing = 0;
-    memset(head, 0, sizeof *head);
-    head->struct_size = sizeof *head;
+    *head = idem_http_head_init();
     head->method = idemgo_bytes(at, from->method_len);
     at += from->method_len;
     head->authority = idemgo_bytes(at, from->authority_len);
@@ -339,16 +338,14 @@ static inline int32_t idemgo_http_finish(uint64_t request, uint32_t http_status,
                                          uint8_t *buffer, uint64_t room) {
     uint64_t count = header_count + trailer_count;
     idem_http_field_t own[IDEMGO_FIELDS], *fields = idemgo_http_room(own, count);
-    idem_http_response_t response;
+    idem_http_response_t response = idem_http_response_init();
     idem_http_finished_t finished;
     int32_t status;
     if (!fields)
         return IDEM_ERR_NO_MEMORY;
-    memset(&response, 0, sizeof response);
     memset(&finished, 0, sizeof finished);
     idemgo_http_fields(fields, header_count, bytes, lens);
     idemgo_http_fields(fields + header_count, trailer_count, trailer_bytes, trailer_lens);
-    response.struct_size = sizeof response;
     response.status = http_status;
     response.headers = fields;
     response.header_count = header_count;

@@ -68,28 +68,22 @@ func (r *httpRequest) Wait(
 	timer := time.NewTimer(time.Duration(min(decision.Time, uint64(longest/time.Millisecond))) *
 		time.Millisecond)
 	defer timer.Stop()
-	select {
-	case <-t.ended:
-		return r.ended(t)
-	case <-timer.C:
-		e.giveUp(t)
+	switch ended := e.await(ctx, timer.C, t); ended {
+	case nil:
+		came := t.end.told
+		e.tickets.put(t)
+		return r.waited(&came)
+	case errTimeIsUp:
 		return r.waited(nil)
-	case <-ctx.Done():
-		e.giveUp(t)
+	case ErrClosed:
+		r.Free()
+		return seam.Decision{}, ErrClosed
+	default:
 		decision, err := r.waited(nil)
 		if err != nil {
 			return decision, err
 		}
-		return decision, contextError(ctx)
-	case <-e.closed:
-		select {
-		case <-t.ended:
-			return r.ended(t)
-		default:
-		}
-		e.lost(t)
-		r.Free()
-		return seam.Decision{}, ErrClosed
+		return decision, ended
 	}
 }
 
@@ -108,16 +102,6 @@ func (e *Engine) queueHTTPWaiter(waiter uint64) (*ticket, error) {
 	}
 	t.pending.Store(pending)
 	return t, nil
-}
-
-// ended is what becomes of a request whose wait has ended.
-func (r *httpRequest) ended(t *ticket) (seam.Decision, error) {
-	if pending := t.pending.Swap(0); pending != 0 {
-		crossWaitFree(pending)
-	}
-	came := t.end.told
-	r.engine.tickets.put(t)
-	return r.waited(&came)
 }
 
 // control is for what may come at any time: after the end it is too late.

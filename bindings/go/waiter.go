@@ -2,8 +2,10 @@ package idem
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync/atomic"
+	"time"
 )
 
 // A Waiter is a place in the queue of those who wait for one owner's result, which a claim took.
@@ -71,30 +73,41 @@ var errWaiterUsed = invalid("the waiter was used already")
 // awaitEnd waits for the end of a ticket's wait: it is the caller's, and so is the ticket still.
 // With an error there is no end, and the ticket was given back.
 func (e *Engine) awaitEnd(ctx context.Context, t *ticket) (end, error) {
+	if err := e.await(ctx, nil, t); err != nil {
+		return end{}, err
+	}
+	return e.received(t), nil
+}
+
+var errTimeIsUp = errors.New("the time is up")
+
+// await waits until the end of a ticket's wait has come. With an error, errTimeIsUp if it was that
+// of the timer, it has not, and the ticket was given back.
+func (e *Engine) await(ctx context.Context, timer <-chan time.Time, t *ticket) error {
 	select {
 	case <-t.ended:
-		return e.received(t), nil
+	case <-timer:
+		e.giveUp(t)
+		return errTimeIsUp
 	case <-ctx.Done():
 		e.giveUp(t)
-		return end{}, contextError(ctx)
+		return contextError(ctx)
 	case <-e.closed:
 		// What came before the end of all is still good to know.
 		select {
 		case <-t.ended:
-			return e.received(t), nil
 		default:
+			e.lost(t)
+			return ErrClosed
 		}
-		e.lost(t)
-		return end{}, ErrClosed
 	}
+	// It may have come before this side knew what it could be cancelled by.
+	t.freePending()
+	return nil
 }
 
 // received is the end that a ticket has got.
 func (e *Engine) received(t *ticket) end {
-	if pending := t.pending.Swap(0); pending != 0 {
-		// It came before this side knew what it could be cancelled by.
-		crossWaitFree(pending)
-	}
 	came := t.end
 	if Kind(came.told.kind) == Replay && came.told.is_copied == 0 {
 		came.response = crossTake(&came.told)
@@ -129,8 +142,13 @@ func (e *Engine) giveUp(t *ticket) {
 
 // lost gives up a ticket whose engine is gone.
 func (e *Engine) lost(t *ticket) {
+	t.freePending()
+	e.tickets.forget(t)
+}
+
+// freePending frees what the wait could be cancelled by, if that is nobody else's to do.
+func (t *ticket) freePending() {
 	if pending := t.pending.Swap(0); pending != 0 {
 		crossWaitFree(pending)
 	}
-	e.tickets.forget(t)
 }
