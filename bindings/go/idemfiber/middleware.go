@@ -134,10 +134,10 @@ func (m *middleware) execute(c *fiber.Ctx, ctx context.Context, ticket *gate.Tic
 	body, isWhole, err := readResponse(c, ticket.ResponseMax())
 	switch {
 	case err != nil:
-		ticket.Lose(min(status, 599), true)
+		ticket.Lose(status, true)
 		return err
 	case !isWhole || status < 200 || status > 599:
-		ticket.Lose(min(status, 599), false)
+		ticket.Lose(status, false)
 		return nil
 	}
 	stored := gate.Response{Status: status, Body: body}

@@ -47,18 +47,27 @@ func readAside(body io.Reader, room int, within time.Duration) ([]byte, gate.Fau
 		body  []byte
 		fault gate.Fault
 	}
-	done := make(chan read, 1)
-	go func() {
+	whole, inTime := aside(within, func() read {
 		body, fault := readWhole(body, room)
-		done <- read{body, fault}
-	}()
+		return read{body, fault}
+	})
+	if !inTime {
+		return nil, gate.TooSlow
+	}
+	return whole.body, whole.fault
+}
+
+// aside calls a function in a goroutine of its own, which is left behind if it takes too long.
+func aside[T any](within time.Duration, call func() T) (came T, inTime bool) {
+	done := make(chan T, 1)
+	go func() { done <- call() }()
 	timer := time.NewTimer(within)
 	defer timer.Stop()
 	select {
-	case read := <-done:
-		return read.body, read.fault
+	case came = <-done:
+		return came, true
 	case <-timer.C:
-		return nil, gate.TooSlow
+		return came, false
 	}
 }
 

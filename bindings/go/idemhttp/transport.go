@@ -97,7 +97,12 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if entry.Ticket == nil && entry.Answer == nil && entry.Err == nil {
 		return t.base.RoundTrip(r)
 	}
-	if entry.Answer != nil && taken.err == nil && t.isToBeSent(head, &entry, since) {
+	// Those who waited for a call that failed share its error, if that is known.
+	var failed error
+	if entry.Answer != nil && entry.Answer.Refusal == "given-up" {
+		failed = t.errors.find(t.identity(head, entry.Body), since)
+	}
+	if failed == nil && taken.err == nil && t.isToBeSent(head, entry.Answer) {
 		if again := taken.again(r); again != nil {
 			return t.base.RoundTrip(again)
 		}
@@ -110,27 +115,23 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, taken.err
 	case entry.Err != nil:
 		return nil, entry.Err
+	case failed != nil:
+		return nil, failed
 	case entry.Answer == nil:
 		return t.send(r, head, &entry)
-	case entry.Answer.Refusal == "given-up":
-		if err := t.errors.find(t.identity(head, entry.Body), since); err != nil {
-			return nil, err
-		}
 	}
 	return responseOf(r, entry.Answer), nil
 }
 
 // isToBeSent is whether a request that is refused is to be sent all the same: it is its own key, so
 // this only saves work, and no server has said what the answer would say.
-func (t *Transport) isToBeSent(head *gate.Head, entry *gate.Entry, since uint64) bool {
-	if !t.hasNoKeys || head.Key != "" {
+func (t *Transport) isToBeSent(head *gate.Head, answer *gate.Answer) bool {
+	if answer == nil || !t.hasNoKeys || head.Key != "" {
 		return false
 	}
-	switch entry.Answer.Refusal {
-	case "too-many-keys", "no-room", "closing", "body-too-large":
+	switch answer.Refusal {
+	case "too-many-keys", "no-room", "closing", "body-too-large", "given-up":
 		return true
-	case "given-up":
-		return t.errors.find(t.identity(head, entry.Body), since) == nil
 	}
 	return false
 }
@@ -281,18 +282,18 @@ func (o *outgoing) hold(response *http.Response, ticket *gate.Ticket) {
 		isStream(response.Header.Get("Content-Type"))
 	isHead := response.Request != nil && response.Request.Method == http.MethodHead
 	if isEndless || (response.ContentLength > int64(most) && !isHead) {
-		ticket.Lose(statusOf(response.StatusCode), false)
+		ticket.Lose(response.StatusCode, false)
 		o.resume(response, nil, body, nil)
 		return
 	}
 	held, err := io.ReadAll(io.LimitReader(body, int64(most)+1))
 	switch {
 	case err != nil:
-		ticket.Lose(statusOf(response.StatusCode), true)
+		ticket.Lose(response.StatusCode, true)
 		_ = body.Close()
 		o.resume(response, held, nil, err)
 	case len(held) > most:
-		ticket.Lose(statusOf(response.StatusCode), false)
+		ticket.Lose(response.StatusCode, false)
 		o.resume(response, held, body, nil)
 	default:
 		o.store(response, held, ticket)
@@ -303,7 +304,7 @@ func (o *outgoing) hold(response *http.Response, ticket *gate.Ticket) {
 
 func (o *outgoing) store(response *http.Response, held []byte, ticket *gate.Ticket) {
 	if response.StatusCode > 599 || response.StatusCode < 200 {
-		ticket.Lose(statusOf(response.StatusCode), false)
+		ticket.Lose(response.StatusCode, false)
 		return
 	}
 	stored := gate.Response{Status: response.StatusCode, Body: held}

@@ -32,21 +32,14 @@ func (b *takenBody) read(room int, within time.Duration) ([]byte, gate.Fault) {
 		held []byte
 		err  error
 	}
-	done := make(chan read, 1)
-	go func() {
+	whole, inTime := aside(within, func() read {
 		held, err := io.ReadAll(io.LimitReader(b.body, int64(room)+1))
-		done <- read{held, err}
-	}()
-	timer := time.NewTimer(within)
-	defer timer.Stop()
-	select {
-	case read := <-done:
-		b.held, b.err = read.held, read.err
-	case <-timer.C:
-		b.isStuck = true
-		return nil, gate.TooSlow
-	}
+		return read{held, err}
+	})
+	b.held, b.err, b.isStuck = whole.held, whole.err, !inTime
 	switch {
+	case b.isStuck:
+		return nil, gate.TooSlow
 	case b.err != nil:
 		return nil, gate.CutOff
 	case len(b.held) > room:

@@ -320,7 +320,7 @@ func (w *Writer) finish() {
 	trailers := w.trailers()
 	switch {
 	case w.isLost():
-		w.ticket.Lose(statusOf(w.status), false)
+		w.ticket.Lose(w.status, false)
 	case w.isBroken():
 		w.ticket.Lose(w.status, true)
 	default:
@@ -354,9 +354,6 @@ func (w *Writer) isLost() bool {
 func (w *Writer) isBroken() bool {
 	return w.isCut || (w.length != -1 && w.hasBody() && w.written != w.length)
 }
-
-// statusOf is a status as the library has them.
-func statusOf(status int) int { return min(status, 599) }
 
 // store settles the request by its response, and adds to that what is to be added.
 func (w *Writer) store(trailers http.Header) {

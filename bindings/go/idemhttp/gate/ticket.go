@@ -121,13 +121,13 @@ func (t *Ticket) Finish(response *Response) []Field {
 }
 
 // Lose settles the request as done, its response having been lost: longer than what is kept, or cut
-// off.
+// off. A status above 599, which the library has none of, is as that.
 func (t *Ticket) Lose(status int, wasCutOff bool) {
 	if t.isOver {
 		return
 	}
 	t.stop()
-	finished, err := t.request.Lose(status, wasCutOff)
+	finished, err := t.request.Lose(min(status, 599), wasCutOff)
 	t.settled(finished.Fate, err, wasCutOff)
 }
 
