@@ -101,17 +101,14 @@ pub(crate) fn key_of(c: &Border, engine: &Engine, key: &idem_key_t) -> Called<Ke
     const LISTED: u32 = idem_key_kind_t::IDEM_KEY_LISTED as u32;
     let ns = c.optional(key.ns)?.map(|ns| ns.namespace());
     let bits = u128::from_le_bytes(key.bits);
+    let scope = || scope_of(c, key.scope_kind, key.scope);
     Ok(match (key.kind, ns) {
         (RAW, None) => engine.raw_key(bits),
         (RAW, Some(ns)) => ns.raw_key(bits),
-        (BYTES, None) => engine.key(scope_of(c, key)?, c.bytes(key.key)?)?,
-        (BYTES, Some(ns)) => ns.key(scope_of(c, key)?, c.bytes(key.key)?)?,
-        (FINGERPRINT, None) => {
-            engine.fingerprint_key(scope_of(c, key)?, Fingerprint::from_u128(bits))?
-        }
-        (FINGERPRINT, Some(ns)) => {
-            ns.fingerprint_key(scope_of(c, key)?, Fingerprint::from_u128(bits))?
-        }
+        (BYTES, None) => engine.key(scope()?, c.bytes(key.key)?)?,
+        (BYTES, Some(ns)) => ns.key(scope()?, c.bytes(key.key)?)?,
+        (FINGERPRINT, None) => engine.fingerprint_key(scope()?, Fingerprint::from_u128(bits))?,
+        (FINGERPRINT, Some(ns)) => ns.fingerprint_key(scope()?, Fingerprint::from_u128(bits))?,
         (LISTED, _) => {
             if key.key.len != size_of::<[u64; 5]>() {
                 return Err(IDEM_ERR_SIZE);
@@ -126,12 +123,13 @@ pub(crate) fn key_of(c: &Border, engine: &Engine, key: &idem_key_t) -> Called<Ke
     })
 }
 
-fn scope_of<'c>(c: &'c Border, key: &idem_key_t) -> Called<Scope<'c>> {
+/// The scope that C names.
+pub(crate) fn scope_of(c: &Border, kind: u32, scope: idem_bytes_t) -> Called<Scope<'_>> {
     const NONE: u32 = idem_scope_kind_t::IDEM_SCOPE_NONE as u32;
     const OF: u32 = idem_scope_kind_t::IDEM_SCOPE_OF as u32;
-    match key.scope_kind {
+    match kind {
         NONE => Ok(Scope::None),
-        OF => Ok(Scope::Of(c.bytes(key.scope)?)),
+        OF => Ok(Scope::Of(c.bytes(scope)?)),
         0 => Err(IDEM_ERR_NO_SCOPE),
         _ => Err(IDEM_ERR_VALUE),
     }

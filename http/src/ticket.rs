@@ -114,8 +114,7 @@ impl Ticket {
     /// # Errors
     /// The lease is over: somebody else may have taken over.
     pub fn renew(&self) -> Result<(), Stale> {
-        let lease = self.lease.as_ref().ok_or(Stale)?;
-        lease.renew(self.gate.0.policy.lease)
+        self.renewal()?.renew()
     }
 
     /// Settles the request by its response. That is to be sent only after this has returned: what is stored is

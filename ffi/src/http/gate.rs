@@ -3,10 +3,11 @@
 use core::ffi::{c_char, c_int};
 use core::str;
 
-use idem::Claim;
+use idem::{Claim, Scope};
 use idem_http::{Gate, Head, Overrides, Policy, PolicyError};
 
 use crate::boundary::{Border, Called, call, give};
+use crate::claim::scope_of;
 use crate::convert::{bounded, duration};
 use crate::engine::idem_engine_t;
 use crate::http::shown::bytes_of;
@@ -16,7 +17,7 @@ use crate::http::{
 use crate::namespace::idem_namespace_t;
 use crate::response::copy;
 use crate::status::idem_status_t::{self, *};
-use crate::types::{idem_bytes_t, idem_scope_kind_t};
+use crate::types::idem_bytes_t;
 
 /// A policy at work: an engine, a namespace of it, and what is done with requests. A route has one.
 pub struct idem_http_gate_t(Gate);
@@ -214,22 +215,18 @@ fn look<T>(
         // No policy names what is no text.
         headers.extend(str::from_utf8(name).ok().map(|name| (name, value)));
     }
-    let own = |bytes: idem_bytes_t| match c.bytes(bytes)? {
-        [] => Err(IDEM_ERR_EMPTY),
-        bytes if bytes.len() > idem::Key::LENGTH_MAX => Err(IDEM_ERR_TOO_LONG),
-        bytes => Ok(bytes.to_vec()),
+    let own = |bytes: &[u8]| match bytes.len() {
+        0 => Err(IDEM_ERR_EMPTY),
+        1..=idem::Key::LENGTH_MAX => Ok(bytes.to_vec()),
+        _ => Err(IDEM_ERR_TOO_LONG),
     };
     let overrides = Overrides {
-        key: if head.key.data.is_null() { None } else { Some(own(head.key)?) },
-        scope: match head.scope_kind {
+        key: if head.key.data.is_null() { None } else { Some(own(c.bytes(head.key)?)?) },
+        scope: match scope_of(c, head.scope_kind, head.scope)? {
+            Scope::Of(scope) => Some(own(scope)?),
             // One that is said, and would not count, is a mistake that would make keys global.
-            kind if kind == idem_scope_kind_t::IDEM_SCOPE_NONE as u32 => match head.scope.len {
-                0 => None,
-                _ => return Err(IDEM_ERR_VALUE),
-            },
-            kind if kind == idem_scope_kind_t::IDEM_SCOPE_OF as u32 => Some(own(head.scope)?),
-            0 => return Err(IDEM_ERR_NO_SCOPE),
-            _ => return Err(IDEM_ERR_VALUE),
+            Scope::None if head.scope.len > 0 => return Err(IDEM_ERR_VALUE),
+            Scope::None => None,
         },
         retention: bounded(head.retention_ms)?,
         wait: duration(head.wait_ms),
