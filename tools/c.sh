@@ -22,7 +22,9 @@ work=$CARGO_TARGET_DIR/c
 stage=$work/stage
 tests=ffi/tests/c
 warnings=(-Wall -Wextra -Wpedantic -Werror)
-programs=(config claims waits values operate http storm)
+# What has no argument, and the storm, which has one.
+units=(config claims waits values operate http steps)
+programs=("${units[@]}" storm)
 
 # fetch PACKAGE: by apt, where that is.
 fetch() {
@@ -223,7 +225,7 @@ asan() {
     local out=$work/asan/bin program
     cc=gcc sanitized "$out" -fsanitize=address,undefined -fno-sanitize-recover=all
     export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
-    for program in config claims waits values operate http; do
+    for program in "${units[@]}"; do
         "$out/$program" >"$out/$program.txt"
     done
     "$out/storm" 50 >"$out/storm.txt"
@@ -246,7 +248,7 @@ run_valgrind() {
     for program in "${programs[@]}" planted; do
         build gcc "$out/$program" -std=gnu11 -O1 -g "$tests/$program.c"
     done
-    for program in config claims waits values operate http; do
+    for program in "${units[@]}"; do
         valgrind_run "$out/$program" >"$out/$program.txt"
     done
     valgrind_run "$out/storm" 10 >"$out/storm.txt"
