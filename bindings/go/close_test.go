@@ -3,10 +3,8 @@ package idem_test
 // Resident memory is compared here, in a file whose tests run before those with 100 000 stacks.
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"os"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -15,10 +13,11 @@ import (
 	"time"
 
 	idem "libidem.dev/go"
+	"libidem.dev/go/internal/check"
 )
 
 func TestCloseWithOthersWaiting(t *testing.T) {
-	noGoroutinesLeft(t)
+	check.NoGoroutinesLeft(t)
 	for _, isManual := range []bool{false, true} {
 		config := idem.Config{}
 		if isManual {
@@ -75,7 +74,7 @@ func TestCloseWithOthersWaiting(t *testing.T) {
 }
 
 func TestCloseWithinLetsOwnersFinish(t *testing.T) {
-	noGoroutinesLeft(t)
+	check.NoGoroutinesLeft(t)
 	e, err := idem.Open(idem.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +89,7 @@ func TestCloseWithinLetsOwnersFinish(t *testing.T) {
 	waiting(t, e, 1)
 	closed := make(chan error, 2)
 	go func() { closed <- e.CloseWithin(background) }()
-	eventually(t, "it closes", func() bool {
+	check.Eventually(t, "it closes", func() bool {
 		_, err := e.Claim(background, idem.Global("new"), idem.WithLease(time.Millisecond))
 		return errors.Is(err, idem.ErrClosed)
 	})
@@ -116,7 +115,7 @@ func TestCloseWithinLetsOwnersFinish(t *testing.T) {
 }
 
 func TestCloseRacesWithEverything(t *testing.T) {
-	noGoroutinesLeft(t)
+	check.NoGoroutinesLeft(t)
 	for round := range 30 {
 		e, err := idem.Open(idem.Config{Records: 1000})
 		if err != nil {
@@ -156,19 +155,8 @@ func TestCloseRacesWithEverything(t *testing.T) {
 
 // What the library holds goes back when an engine is closed, however it was used.
 func TestClosedEnginesLeaveNoMemory(t *testing.T) {
-	if testing.Short() || raceEnabled {
+	if testing.Short() || check.RaceEnabled {
 		t.Skip("it opens many engines, and counts what the race detector has as well")
-	}
-	resident := func() int {
-		raw, err := os.ReadFile("/proc/self/statm")
-		if err != nil {
-			t.Skip("there is no /proc here")
-		}
-		pages := 0
-		for _, digit := range bytes.Fields(raw)[1] {
-			pages = pages*10 + int(digit-'0')
-		}
-		return pages * os.Getpagesize() >> 20
 	}
 	cycle := func() {
 		e, err := idem.Open(idem.Config{})
@@ -194,12 +182,12 @@ func TestClosedEnginesLeaveNoMemory(t *testing.T) {
 	}
 	cycle()
 	debug.FreeOSMemory()
-	before := resident()
+	before := check.Resident(t)
 	for range 15 {
 		cycle()
 	}
 	debug.FreeOSMemory()
-	after := resident()
+	after := check.Resident(t)
 	t.Logf("%d MB resident, %d MB before fifteen engines of 20000 records", after, before)
 	if after > before+12 {
 		t.Error("closed engines hold memory")

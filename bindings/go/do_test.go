@@ -11,6 +11,7 @@ import (
 	"time"
 
 	idem "libidem.dev/go"
+	"libidem.dev/go/internal/check"
 )
 
 type did struct {
@@ -71,7 +72,7 @@ func both(t *testing.T, test func(t *testing.T, ctx context.Context)) {
 
 func TestDoSharesTheResponse(t *testing.T) {
 	both(t, func(t *testing.T, ctx context.Context) {
-		noGoroutinesLeft(t)
+		check.NoGoroutinesLeft(t)
 		e := open(t, idem.Config{})
 		key, w := idem.Global("k"), newWork()
 		owner := do(ctx, e, key, w.run)
@@ -184,7 +185,7 @@ func TestDoOnError(t *testing.T) {
 }
 
 func TestDoCancelledCallerFailsNobodyElse(t *testing.T) {
-	noGoroutinesLeft(t)
+	check.NoGoroutinesLeft(t)
 	e := open(t, idem.Config{})
 	key, w := idem.Global("k"), newWork()
 	type name struct{}
@@ -219,7 +220,7 @@ func TestDoCancelledCallerFailsNobodyElse(t *testing.T) {
 }
 
 func TestDoEndsTheFunctionNobodyWaitsFor(t *testing.T) {
-	noGoroutinesLeft(t)
+	check.NoGoroutinesLeft(t)
 	e := open(t, idem.Config{})
 	key, w := idem.Global("k"), newWork()
 	ctx, cancel := context.WithCancel(background)
@@ -234,7 +235,7 @@ func TestDoEndsTheFunctionNobodyWaitsFor(t *testing.T) {
 	if !errors.Is(context.Cause(runs), idem.ErrCancelled) {
 		t.Errorf("the cause: %v", context.Cause(runs))
 	}
-	eventually(t, "the key is free", func() bool {
+	check.Eventually(t, "the key is free", func() bool {
 		peeked, _ := e.Peek(key)
 		return peeked.State == idem.StateVacant
 	})
@@ -248,7 +249,7 @@ func TestDoEndsTheFunctionNobodyWaitsFor(t *testing.T) {
 		t.Errorf("the caller: %v", got.err)
 	}
 	w.ends <- did{response: []byte("finished")}
-	eventually(t, "it is stored", func() bool {
+	check.Eventually(t, "it is stored", func() bool {
 		peeked, _ := e.Peek(key)
 		return peeked.State == idem.StateCompleted
 	})
@@ -259,7 +260,7 @@ func TestDoEndsTheFunctionNobodyWaitsFor(t *testing.T) {
 
 // Who takes over has the other waiters with it: its function lives as long as they wait.
 func TestDoWaitersCountWithWhoTakesOver(t *testing.T) {
-	noGoroutinesLeft(t)
+	check.NoGoroutinesLeft(t)
 	e := open(t, idem.Config{})
 	key, w := idem.Global("k"), newWork()
 	owner := do(background, e, key, w.run, idem.WithOnError(idem.HandOverOnError))
@@ -292,7 +293,7 @@ func TestDoWaitersCountWithWhoTakesOver(t *testing.T) {
 
 func TestDoPanicsInItsOwnCallerOnly(t *testing.T) {
 	both(t, func(t *testing.T, ctx context.Context) {
-		noGoroutinesLeft(t)
+		check.NoGoroutinesLeft(t)
 		e := open(t, idem.Config{OnPanic: func(any, []byte) {}})
 		key, w := idem.Global("k"), newWork()
 		value := errors.New("value")
@@ -323,7 +324,7 @@ func TestDoPanicsInItsOwnCallerOnly(t *testing.T) {
 
 func TestDoGoexit(t *testing.T) {
 	both(t, func(t *testing.T, ctx context.Context) {
-		noGoroutinesLeft(t)
+		check.NoGoroutinesLeft(t)
 		e := open(t, idem.Config{})
 		key, w := idem.Global("k"), newWork()
 		var returned atomic.Bool
@@ -353,7 +354,7 @@ func TestDoGoexit(t *testing.T) {
 }
 
 func TestDoPanicOfACallerThatHasGone(t *testing.T) {
-	noGoroutinesLeft(t)
+	check.NoGoroutinesLeft(t)
 	told := make(chan string, 1)
 	e := open(t, idem.Config{OnPanic: func(value any, stack []byte) {
 		told <- value.(string) + "\n" + string(stack)
@@ -397,7 +398,7 @@ func TestDoOutlivedItsLease(t *testing.T) {
 
 // Callers that come and go at random: whoever stays gets a response, and one executes at a time.
 func TestDoCancellationRaces(t *testing.T) {
-	noGoroutinesLeft(t)
+	check.NoGoroutinesLeft(t)
 	e := open(t, idem.Config{Retention: idem.None})
 	var running [8]atomic.Int32
 	var callers sync.WaitGroup

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	idem "libidem.dev/go"
+	"libidem.dev/go/internal/check"
 )
 
 // The model: what each key must come to, in a map. Time stands still but for one operation, whose
@@ -337,7 +338,7 @@ func FuzzOperations(f *testing.F) {
 
 // A few thousand operations chosen by chance, the same ones each time.
 func TestOperationsByChance(t *testing.T) {
-	noGoroutinesLeft(t)
+	check.NoGoroutinesLeft(t)
 	state := uint64(1)
 	for range 150 {
 		operations := make([]byte, 400)

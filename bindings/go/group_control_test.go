@@ -9,6 +9,7 @@ import (
 	"time"
 
 	idem "libidem.dev/go"
+	"libidem.dev/go/internal/check"
 )
 
 func plain(t testing.TB, e *idem.Engine, options ...idem.GroupOption) *idem.Group[string, any] {
@@ -107,7 +108,7 @@ func TestGroupTakesTheLabelledValue(t *testing.T) {
 
 // A waiter that has left counts no more: when the caller leaves as well the function is told.
 func TestGroupWaiterLeaves(t *testing.T) {
-	noGoroutinesLeft(t)
+	check.NoGoroutinesLeft(t)
 	e := open(t, idem.Config{})
 	g := plain(t, e)
 	first, leaveFirst := context.WithCancel(background)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	idem "libidem.dev/go"
+	"libidem.dev/go/internal/check"
 )
 
 func group[K comparable, V any](
@@ -68,7 +69,7 @@ func neverThing(context.Context) (*thing, error) { panic("it runs") }
 
 func TestGroupSharesInFlight(t *testing.T) {
 	both(t, func(t *testing.T, ctx context.Context) {
-		noGoroutinesLeft(t)
+		check.NoGoroutinesLeft(t)
 		e := open(t, idem.Config{})
 		g, m := group[string, *thing](t, e), newMaking()
 		for _, err := range []error{nil, errors.New("broken")} {
@@ -174,7 +175,7 @@ func TestGroupsAreCollected(t *testing.T) {
 			runtime.GC()
 		}
 	}
-	eventually(t, "nothing is kept", func() bool {
+	check.Eventually(t, "nothing is kept", func() bool {
 		runtime.GC()
 		_, _ = e.Tick()
 		return idem.Kept(e) == 0
@@ -210,7 +211,7 @@ func TestGroupKeepsValues(t *testing.T) {
 	}
 	empty := func(after string, want int64) {
 		t.Helper()
-		eventually(t, "empty after "+after, func() bool {
+		check.Eventually(t, "empty after "+after, func() bool {
 			_, _ = e.Tick()
 			runtime.GC()
 			return idem.Kept(e) == 0 && gone.Load() == want
@@ -283,7 +284,7 @@ func TestGroupLimits(t *testing.T) {
 			t.Error("it was kept")
 		}
 	}
-	eventually(t, "what was not kept is gone", func() bool { return idem.Kept(e) == 3 })
+	check.Eventually(t, "what was not kept is gone", func() bool { return idem.Kept(e) == 3 })
 
 	small := group[int, int](t, e, idem.WithRetention(time.Hour),
 		idem.WithLimits(idem.NamespaceConfig{Records: 10}))
@@ -331,7 +332,7 @@ func TestGroupForgetInFlight(t *testing.T) {
 }
 
 func TestGroupContexts(t *testing.T) {
-	noGoroutinesLeft(t)
+	check.NoGoroutinesLeft(t)
 	e := open(t, idem.Config{})
 	g, m := group[string, *thing](t, e), newMaking()
 	ctx, cancel := context.WithCancel(background)
@@ -378,7 +379,7 @@ func TestGroupContexts(t *testing.T) {
 
 func TestGroupPanicsAndGoexit(t *testing.T) {
 	both(t, func(t *testing.T, ctx context.Context) {
-		noGoroutinesLeft(t)
+		check.NoGoroutinesLeft(t)
 		e := open(t, idem.Config{OnPanic: func(any, []byte) {}})
 		g := group[string, *thing](t, e)
 		for _, end := range []func(){func() { panic("value") }, runtime.Goexit} {
@@ -443,7 +444,7 @@ func TestGroupOutlivedItsLease(t *testing.T) {
 }
 
 func TestGroupCall(t *testing.T) {
-	noGoroutinesLeft(t)
+	check.NoGoroutinesLeft(t)
 	e := open(t, idem.Config{})
 	g := group[string, int](t, e)
 	if v, shared, err := g.Call("k", func() (int, error) { return 7, nil }); v != 7 || shared ||
@@ -467,7 +468,7 @@ func TestGroupRaces(t *testing.T) {
 	for _, options := range [][]idem.GroupOption{
 		nil, {idem.WithRetention(time.Millisecond)}, {idem.WithRetention(time.Hour)},
 	} {
-		noGoroutinesLeft(t)
+		check.NoGoroutinesLeft(t)
 		e := open(t, idem.Config{})
 		g := group[int, *thing](t, e, options...)
 		var running [8]atomic.Int32
@@ -516,7 +517,7 @@ func TestGroupRaces(t *testing.T) {
 		if err := g.Clear(); err != nil {
 			t.Error(err)
 		}
-		eventually(t, "nothing is kept", func() bool {
+		check.Eventually(t, "nothing is kept", func() bool {
 			_, _ = e.Tick()
 			return idem.Kept(e) == 0
 		})
@@ -524,7 +525,7 @@ func TestGroupRaces(t *testing.T) {
 }
 
 func TestGroupCallAllocatesNothing(t *testing.T) {
-	if raceEnabled {
+	if check.RaceEnabled {
 		t.Skip("pools drop things at random under the race detector")
 	}
 	e := open(t, idem.Config{})

@@ -3,13 +3,12 @@ package idem_test
 import (
 	"context"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	idem "libidem.dev/go"
+	"libidem.dev/go/internal/check"
 )
 
 // open is an engine that is closed at the end of the test, which it must leave empty-handed.
@@ -54,23 +53,11 @@ func claim(
 	return outcome
 }
 
-// eventually waits for what other goroutines bring about.
-func eventually(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !is(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 20 s: %s", what)
-		}
-		runtime.Gosched()
-		time.Sleep(100 * time.Microsecond)
-	}
-}
-
 // waiting waits until as many wait, or are about to: a claim counts before it is registered, and
 // may yet find that its owner has just ended.
 func waiting(t testing.TB, e *idem.Engine, count uint64) {
 	t.Helper()
-	eventually(t, strconv.FormatUint(count, 10)+" waiters", func() bool {
+	check.Eventually(t, strconv.FormatUint(count, 10)+" waiters", func() bool {
 		return e.Stats().Waiters == count
 	})
 }
@@ -78,7 +65,7 @@ func waiting(t testing.TB, e *idem.Engine, count uint64) {
 // joined waits until as many wait, and their places count at the calls of Do that they wait for.
 func joined(t testing.TB, e *idem.Engine, count int) {
 	t.Helper()
-	eventually(t, strconv.Itoa(count)+" who joined", func() bool {
+	check.Eventually(t, strconv.Itoa(count)+" who joined", func() bool {
 		return e.Stats().Waiters == uint64(count) && idem.Joined(e) == count
 	})
 }
@@ -97,21 +84,4 @@ func threads(t testing.TB) int {
 	}
 	t.Fatal("no count of threads")
 	return 0
-}
-
-// noGoroutinesLeft checks, at the end of the test, that there are no more than there were.
-func noGoroutinesLeft(t testing.TB) {
-	before := runtime.NumGoroutine()
-	t.Cleanup(func() {
-		t.Helper()
-		deadline := time.Now().Add(10 * time.Second)
-		for runtime.NumGoroutine() > before {
-			if time.Now().After(deadline) {
-				stacks := make([]byte, 1<<16)
-				t.Fatalf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before,
-					stacks[:runtime.Stack(stacks, true)])
-			}
-			time.Sleep(time.Millisecond)
-		}
-	})
 }

@@ -14,10 +14,11 @@ import (
 	"time"
 
 	idem "libidem.dev/go"
+	"libidem.dev/go/internal/check"
 )
 
 func TestWaitHandsOverInOrder(t *testing.T) {
-	noGoroutinesLeft(t)
+	check.NoGoroutinesLeft(t)
 	e := open(t, idem.Config{})
 	key := idem.Global("k")
 	owner := claim(t, e, key, idem.Execute)
@@ -49,7 +50,7 @@ func TestWaitHandsOverInOrder(t *testing.T) {
 
 // Nobody calls: the helper thread ends the lease, and the poller alone can bring the end.
 func TestWaitEndsWithoutACall(t *testing.T) {
-	noGoroutinesLeft(t)
+	check.NoGoroutinesLeft(t)
 	e := open(t, idem.Config{})
 	key := idem.Global("k")
 	claim(t, e, key, idem.Execute, idem.WithLease(20*time.Millisecond))
@@ -84,7 +85,7 @@ func TestWaitGivesThePlaceBack(t *testing.T) {
 		outcome, _ := last.Wait(background)
 		came <- outcome
 	}()
-	eventually(t, "the lease passes on", func() bool {
+	check.Eventually(t, "the lease passes on", func() bool {
 		runtime.GC()
 		return len(came) == 1
 	})
@@ -95,7 +96,7 @@ func TestWaitGivesThePlaceBack(t *testing.T) {
 
 // Waiters leave at the moment that they are handed the lease: it is never lost.
 func TestWaitHandOverRacesWithLeaving(t *testing.T) {
-	noGoroutinesLeft(t)
+	check.NoGoroutinesLeft(t)
 	e := open(t, idem.Config{Lease: time.Hour, AcceptTimeout: time.Hour})
 	rounds := 3000
 	if testing.Short() {
@@ -158,11 +159,11 @@ func TestWaitersCostNoThreads(t *testing.T) {
 		return
 	}
 	goroutines, keys := 100_000, 1000
-	if testing.Short() || raceEnabled {
+	if testing.Short() || check.RaceEnabled {
 		// The race detector has no more than some 8000.
 		goroutines, keys = 5000, 50
 	}
-	noGoroutinesLeft(t)
+	check.NoGoroutinesLeft(t)
 	e := open(t, idem.Config{Waiters: goroutines, WaitersPerKey: goroutines})
 	response := func(i int) []byte { return bytes.Repeat([]byte{byte(i), byte(i >> 8)}, 8) }
 	key := func(i int) idem.Key { return idem.Raw([16]byte{byte(i), byte(i >> 8), 7}) }
@@ -240,7 +241,7 @@ func TestClaimsAllocateNothing(t *testing.T) {
 	if _, err := first.Lease.Complete(stored); err != nil {
 		t.Fatal(err)
 	}
-	if raceEnabled {
+	if check.RaceEnabled {
 		t.Skip("the race detector drops what is pooled")
 	}
 	for name, step := range map[string]struct {

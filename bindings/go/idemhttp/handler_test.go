@@ -16,6 +16,7 @@ import (
 
 	idem "libidem.dev/go"
 	"libidem.dev/go/idemhttp"
+	"libidem.dev/go/internal/check"
 )
 
 func TestARetryGetsTheFirstAnswer(t *testing.T) {
@@ -135,7 +136,9 @@ func TestAClientThatGoesAwayLosesNothing(t *testing.T) {
 	}
 	waiting(t, l.engine, 0)
 	close(end)
-	eventually(t, "the answer is stored", func() bool { return l.engine.Stats().Completes == 1 })
+	check.Eventually(t, "the answer is stored", func() bool {
+		return l.engine.Stats().Completes == 1
+	})
 	if again := l.send("POST", "/", "k", "x"); !again.isReplay() || again.body != "done" {
 		t.Fatalf("%+v", again)
 	}
@@ -255,7 +258,7 @@ func TestASlowHandlerKeepsItsLease(t *testing.T) {
 	})
 	first := make(chan answer)
 	go func() { first <- l.post("k", "x") }()
-	eventually(t, "renewals", func() bool { return l.engine.Stats().Renews >= 4 })
+	check.Eventually(t, "renewals", func() bool { return l.engine.Stats().Renews >= 4 })
 	if got := l.post("k", "x"); got.status != 409 {
 		t.Fatalf("%+v", got)
 	}

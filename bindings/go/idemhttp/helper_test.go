@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,12 +12,13 @@ import (
 
 	idem "libidem.dev/go"
 	"libidem.dev/go/idemhttp"
+	"libidem.dev/go/internal/check"
 )
 
 // open is an engine that is closed at the end of the test, with no waiter and no goroutine left.
 func open(t testing.TB, config idem.Config) *idem.Engine {
 	t.Helper()
-	noGoroutinesLeft(t)
+	check.NoGoroutinesLeft(t)
 	e, err := idem.Open(config)
 	if err != nil {
 		t.Fatal(err)
@@ -34,36 +34,10 @@ func open(t testing.TB, config idem.Config) *idem.Engine {
 	return e
 }
 
-func noGoroutinesLeft(t testing.TB) {
-	before := runtime.NumGoroutine()
-	t.Cleanup(func() {
-		t.Helper()
-		deadline := time.Now().Add(10 * time.Second)
-		for runtime.NumGoroutine() > before {
-			if time.Now().After(deadline) {
-				stacks := make([]byte, 1<<16)
-				t.Fatalf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before,
-					stacks[:runtime.Stack(stacks, true)])
-			}
-			time.Sleep(time.Millisecond)
-		}
-	})
-}
-
-func eventually(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !is(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 20 s: %s", what)
-		}
-		time.Sleep(200 * time.Microsecond)
-	}
-}
-
 // waiting waits until as many wait.
 func waiting(t testing.TB, e *idem.Engine, count uint64) {
 	t.Helper()
-	eventually(t, "waiters", func() bool { return e.Stats().Waiters == count })
+	check.Eventually(t, "waiters", func() bool { return e.Stats().Waiters == count })
 }
 
 // lab is a server with one handler behind a gate, which counts its calls.

@@ -15,6 +15,7 @@ import (
 
 	idem "libidem.dev/go"
 	"libidem.dev/go/idemhttp"
+	"libidem.dev/go/internal/check"
 )
 
 // calling is a server whose handler sends a request of its own by a Transport, with the context of
@@ -77,7 +78,7 @@ func TestOverridesAreOfTheInboundRequestAlone(t *testing.T) {
 			<-asked
 		}
 	}
-	eventually(t, "the other one is sent, or waits", func() bool {
+	check.Eventually(t, "the other one is sent, or waits", func() bool {
 		return len(asked) > 0 || l.engine.Stats().Waiters > 0
 	})
 	close(end)
@@ -99,7 +100,7 @@ func TestATransportInAGatedHandler(t *testing.T) {
 			}
 		}()
 	}
-	eventually(t, "all have asked", func() bool {
+	check.Eventually(t, "all have asked", func() bool {
 		return len(asked)+int(l.engine.Stats().Waiters) == 3
 	})
 	if len(asked) != 1 {
@@ -158,7 +159,7 @@ func TestFilesOfAFormAreRemoved(t *testing.T) {
 	if got := l.do(r); got.status != 200 {
 		t.Fatalf("%+v", got)
 	}
-	eventually(t, "the file is removed", func() bool {
+	check.Eventually(t, "the file is removed", func() bool {
 		files, err := os.ReadDir(directory)
 		return err == nil && len(files) == 0
 	})

@@ -3,10 +3,8 @@ package idemhttp_test
 import (
 	"bytes"
 	"context"
-	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -14,14 +12,15 @@ import (
 
 	idem "libidem.dev/go"
 	"libidem.dev/go/idemhttp"
+	"libidem.dev/go/internal/check"
 )
 
 // Whatever becomes of requests, the library's side of them goes back.
 func TestRequestsLeaveNoMemory(t *testing.T) {
-	if testing.Short() || raceEnabled {
+	if testing.Short() || check.RaceEnabled {
 		t.Skip("it sends many requests, and counts what the race detector has as well")
 	}
-	noGoroutinesLeft(t)
+	check.NoGoroutinesLeft(t)
 	cycle := func() {
 		e, err := idem.Open(idem.Config{})
 		if err != nil {
@@ -37,13 +36,13 @@ func TestRequestsLeaveNoMemory(t *testing.T) {
 		cycle()
 	}
 	debug.FreeOSMemory()
-	before := resident(t)
+	before := check.Resident(t)
 	const cycles = 10
 	for range cycles {
 		cycle()
 	}
 	debug.FreeOSMemory()
-	after := resident(t)
+	after := check.Resident(t)
 	t.Logf("%d MB resident, %d MB before %d engines of %d requests",
 		after, before, cycles, 8*requestsOfAKind)
 	if after > before+16 {
@@ -124,22 +123,4 @@ func leave(t *testing.T, gate *idemhttp.Gate, count int) {
 	}
 	end <- true
 	<-done
-}
-
-func resident(t *testing.T) int {
-	t.Helper()
-	file, err := os.Open("/proc/self/statm")
-	if err != nil {
-		t.Skip("there is no /proc here")
-	}
-	defer file.Close()
-	raw, err := io.ReadAll(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pages, err := strconv.Atoi(strings.Fields(string(raw))[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pages * os.Getpagesize() >> 20
 }

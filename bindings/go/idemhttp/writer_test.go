@@ -16,6 +16,7 @@ import (
 
 	idem "libidem.dev/go"
 	"libidem.dev/go/idemhttp"
+	"libidem.dev/go/internal/check"
 )
 
 // What net/http does with a response it does behind the gate as well; and a replay is the same.
@@ -262,7 +263,9 @@ func TestAConnectionThatIsTakenOver(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	// It was done, and is not done again.
-	eventually(t, "it is settled", func() bool { return l.post("k", "x").code() == "answered" })
+	check.Eventually(t, "it is settled", func() bool {
+		return l.post("k", "x").code() == "answered"
+	})
 	l.executed(1)
 }
 
@@ -284,7 +287,9 @@ func TestAConnectionThatIsTakenOverAfterAStatus(t *testing.T) {
 	if got.status != 101 || got.header.Get("Upgrade") != "mine" || got.body != "mine" {
 		t.Fatalf("%+v", got)
 	}
-	eventually(t, "it is settled", func() bool { return l.post("k", "x").code() == "answered" })
+	check.Eventually(t, "it is settled", func() bool {
+		return l.post("k", "x").code() == "answered"
+	})
 	l.executed(1)
 }
 
@@ -380,7 +385,7 @@ func TestStreams(t *testing.T) {
 	stopped := make(chan bool)
 	go func() { end <- true; close(stopped) }()
 	<-stopped
-	eventually(t, "it is settled", func() bool {
+	check.Eventually(t, "it is settled", func() bool {
 		stats := l.engine.Stats()
 		return stats.Cancels+stats.Completes == 2
 	})

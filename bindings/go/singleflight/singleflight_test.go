@@ -7,8 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
+	"libidem.dev/go/internal/check"
 	"libidem.dev/go/singleflight"
 )
 
@@ -29,16 +29,16 @@ func TestDo(t *testing.T) {
 }
 
 // joined waits until as many wait, each counted at the call that it waits for.
-func joined(count int) {
-	for singleflight.Joined() != count {
-		time.Sleep(100 * time.Microsecond)
-	}
+func joined(t testing.TB, count int) {
+	t.Helper()
+	check.Eventually(t, "those who join", func() bool { return singleflight.Joined() == count })
 }
 
 // others calls Do, until all but those who run have joined.
 func others(
-	g *singleflight.Group, count, run int, fn func() (any, error),
+	t testing.TB, g *singleflight.Group, count, run int, fn func() (any, error),
 ) <-chan singleflight.Result {
+	t.Helper()
 	results := make(chan singleflight.Result, count)
 	for range count {
 		go func() {
@@ -46,7 +46,7 @@ func others(
 			results <- singleflight.Result{Val: v, Err: err, Shared: shared}
 		}()
 	}
-	joined(count - run)
+	joined(t, count-run)
 	return results
 }
 
@@ -55,7 +55,7 @@ func TestOneRunsForAll(t *testing.T) {
 	for _, err := range []error{nil, errors.New("broken")} {
 		var runs atomic.Int32
 		goes := make(chan bool)
-		results := others(&g, 50, 1, func() (any, error) {
+		results := others(t, &g, 50, 1, func() (any, error) {
 			runs.Add(1)
 			<-goes
 			return "value", err
@@ -131,10 +131,10 @@ func TestPanicAndGoexit(t *testing.T) {
 		}()
 		<-began
 		var runs atomic.Int32
-		results := others(&g, 10, 0, func() (any, error) {
+		results := others(t, &g, 10, 0, func() (any, error) {
 			runs.Add(1)
 			// So that the others are still there.
-			joined(9)
+			joined(t, 9)
 			return "next", nil
 		})
 		close(goes)

@@ -1,5 +1,0 @@
-//go:build !race && !idem_gcstress
-
-package idemhttp_test
-
-const raceEnabled = false

@@ -1,5 +1,0 @@
-//go:build !race && !idem_gcstress
-
-package idem_test
-
-const raceEnabled = false
